@@ -15,42 +15,60 @@ class EntityType(StrEnum):
     """What an action is about; the value is ``audit_logs.entity_type``."""
 
     SYSTEM = "system"
+    AUTH = "auth"
+    AUDIT = "audit"
     SESSION = "session"
     KERNEL = "kernel"
-    VFOLDER = "vfolder"
-    VFOLDER_INVITATION = "vfolder_invitation"
-    USER = "user"
-    KEYPAIR = "keypair"
-    GROUP = "group"
-    DOMAIN = "domain"
-    SCALING_GROUP = "scaling_group"
-    KEYPAIR_RESOURCE_POLICY = "keypair_resource_policy"
-    USER_RESOURCE_POLICY = "user_resource_policy"
-    PROJECT_RESOURCE_POLICY = "project_resource_policy"
-    RESOURCE_PRESET = "resource_preset"
     AGENT = "agent"
     IMAGE = "image"
-    CONTAINER_REGISTRY = "container_registry"
-    TEMPLATE = "template"
-    METRIC = "metric"
-    AUDIT = "audit"
-    AUTH = "auth"
+    SCHEDULER = "scheduler"
 
 
-class Kind(StrEnum):
-    """Whether an action changes anything: writes are audited before they run."""
+class Operation(StrEnum):
+    """What an action does; the value is ``audit_logs.operation``."""
 
-    READ = "read"
-    WRITE = "write"
+    GET = "get"
+    LIST = "list"
+    MATCH = "match"
+    WAIT = "wait"
+    GET_LOGS = "get_logs"
+    LIST_FILES = "list_files"
+    DOWNLOAD_FILE = "download_file"
+    COMPLETE = "complete"
+    CREATE = "create"
+    DESTROY = "destroy"
+    EXECUTE = "execute"
+    INTERRUPT = "interrupt"
+    UPLOAD_FILE = "upload_file"
+    INITIALIZE = "initialize"
+    RUN = "run"
+
+    @property
+    def is_write(self) -> bool:
+        """Writes are audited before they run; reads only when the profile says so."""
+        return self not in _READS
 
 
+_READS = frozenset(
+    {
+        Operation.GET,
+        Operation.LIST,
+        Operation.MATCH,
+        Operation.WAIT,
+        Operation.GET_LOGS,
+        Operation.LIST_FILES,
+        Operation.DOWNLOAD_FILE,
+        Operation.COMPLETE,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionResult:
     """What an action gives back; the fields are what ``-o json`` prints."""
 
-    __slots__ = ()
-
     def entity_id(self) -> str | None:
-        """The id for the audit row when the action itself could not know it (a create)."""
+        """The id for the audit row when the action could not know it beforehand (a create)."""
         return None
 
 
@@ -59,15 +77,14 @@ ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Action(Generic[ResultT_co]):
-    """A request to one service method, decided and audited by the processor before it runs.
+    """A request to one service method; the processor authorizes and audits it before it runs.
 
-    Subclasses are frozen, keyword-only dataclasses of plain values and declare their noun,
-    their operation and whether they write as class variables.
+    Subclasses are frozen, keyword-only dataclasses of plain values. They name their noun and
+    operation as class variables; the pair selects the access rule (``actions/access.py``).
     """
 
     entity_type: ClassVar[EntityType]
-    operation: ClassVar[str]
-    kind: ClassVar[Kind]
+    operation: ClassVar[Operation]
 
     @abstractmethod
     def target(self) -> Target:

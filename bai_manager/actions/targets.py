@@ -1,0 +1,95 @@
+"""What an action is aimed at, as far as access is concerned.
+
+An action names its target as the caller wrote it; ``TargetScope`` is what the database says
+about it, and the access rules compare that with the actor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from bai_manager.actions.actor import Actor
+    from bai_manager.types.status import UserRole
+
+
+@dataclass(frozen=True, slots=True)
+class SystemTarget:
+    """The whole installation: every domain, every user."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainTarget:
+    """Everything in one domain."""
+
+    domain_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTarget:
+    """One project (group), by name or id."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTarget:
+    """One user, by e-mail or id."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeypairTarget:
+    """Everything that belongs to one key pair; ``None`` is the actor's own."""
+
+    access_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTarget:
+    """One session by name, id or unique id prefix; without an owner, the ones the actor may see."""
+
+    session: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTarget:
+    """One kernel by id or unique id prefix."""
+
+    kernel: str
+
+
+Target: TypeAlias = (
+    SystemTarget
+    | DomainTarget
+    | ProjectTarget
+    | UserTarget
+    | KeypairTarget
+    | SessionTarget
+    | KernelTarget
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetScope:
+    """Where a target lies: its domain, its owner and how privileged that owner is.
+
+    ``owner_access_key`` is set for what belongs to a key pair; the processor hands it to
+    actions that left their owner open. All fields are None for the whole system.
+    """
+
+    domain_name: str | None = None
+    owner_user_id: UUID | None = None
+    owner_role: UserRole | None = None
+    owner_access_key: str | None = None
+
+
+class TargetDirectory(Protocol):
+    """Looks targets up; raises the noun's not-found error when the actor could not see it."""
+
+    async def locate(self, target: Target, actor: Actor) -> TargetScope: ...

@@ -1,0 +1,74 @@
+"""The nouns of the command line, each with its one-line help; their modules load when called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from typer import Context
+
+
+class Noun(NamedTuple):
+    """``module`` below ``bai_manager.cli`` holds ``app``; ``panel`` groups nouns in the help."""
+
+    module: str
+    help: str
+    panel: str
+
+
+_WORK = "Work"
+_SYSTEM = "System"
+
+NOUNS: Mapping[str, Noun] = {
+    "quickstart": Noun("quickstart", "Set up this machine and take a guided round trip.", _SYSTEM),
+    "init": Noun("init", "Create the local system, or complete it.", _SYSTEM),
+    "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
+    "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
+    "image": Noun("image", "List what sessions can run.", _WORK),
+    "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
+    "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
+    "audit": Noun("audit", "Read the audit trail.", _SYSTEM),
+    "auth": Noun("auth", "Show who you act as.", _SYSTEM),
+    "db": Noun("db", "Start, stop and reach the embedded database.", _SYSTEM),
+    "config": Noun("config", "Show and change configuration and profiles.", _SYSTEM),
+    "schema": Noun("schema", "Print the JSON Schema of a noun's results.", _SYSTEM),
+    "help": Noun("help", "Read about exit codes, formats, filters and the environment.", _SYSTEM),
+}
+ALIASES: Mapping[str, str] = {}
+
+
+class LazyNoun(TyperGroup):
+    """Stands for a noun in listings and completion; becomes the noun when it is called."""
+
+    def __init__(self, name: str, noun: Noun) -> None:
+        super().__init__(
+            name=name, help=noun.help, short_help=noun.help, rich_help_panel=noun.panel
+        )
+        self._module = noun.module
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Context | None = None, **extra: Any
+    ) -> Context:
+        app: typer.Typer = import_module(f"bai_manager.cli.{self._module}").app
+        command = typer.main.get_command(app)
+        command.name = self.name
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+class NounGroup(TyperGroup):
+    """The root group: nouns by name, unique prefixes are not accepted, aliases are hidden."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return [*super().list_commands(ctx), *NOUNS]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Any:
+        name = ALIASES.get(cmd_name, cmd_name)
+        noun = NOUNS.get(name)
+        return LazyNoun(name, noun) if noun else super().get_command(ctx, cmd_name)

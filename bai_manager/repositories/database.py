@@ -1,0 +1,130 @@
+"""Connections and transactions.
+
+A repository method is one ``async with database.transaction() as connection:`` block. What a
+connection cannot do becomes one of our errors here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import psycopg.errors
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bai_manager.errors import BackendAIError, TryAgain, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction
+
+
+class DatabaseUnreachable(Unreachable):
+    """The database refused, dropped or never answered the connection."""
+
+    error_code = "backendai_access_unreachable"
+
+
+class DatabaseBusy(TryAgain):
+    """A lock, statement or serialization limit was hit; nothing was changed."""
+
+    error_code = "backendai_access_unavailable"
+
+
+class DatabaseError(BackendAIError):
+    """The database rejected a statement; nothing was changed."""
+
+    error_code = "backendai_access_internal-error"
+
+
+_BUSY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.TooManyConnections,
+    psycopg.errors.CannotConnectNow,
+)
+_UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+class Database:
+    """One database for one process; connects on first use.
+
+    With ``dry_run`` every transaction is a savepoint of one outer transaction, which ``close``
+    rolls back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: float = 10.0,
+        statement_timeout: float = 60.0,
+        dry_run: bool = False,
+    ) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            use_native_hstore=False,
+            connect_args={
+                "connect_timeout": max(2, round(connect_timeout)),
+                "application_name": "bai-manager",
+                "options": f"-c statement_timeout={round(statement_timeout * 1000)}"
+                " -c timezone=UTC",
+            },
+        )
+        self._dry_run = dry_run
+        self._outer: AsyncTransaction | None = None
+        self._outer_connection: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction: committed at the end, rolled back on any exception.
+
+        Raises ``DatabaseUnreachable``, ``DatabaseBusy`` or ``DatabaseError``. Integrity errors
+        pass unchanged to the repository, which knows what they mean.
+        """
+        try:
+            if self._dry_run:
+                connection = await self._rehearsal()
+                async with connection.begin_nested():
+                    yield connection
+            else:
+                async with self._engine.begin() as connection:
+                    yield connection
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise _translated(error) from error
+
+    async def _rehearsal(self) -> AsyncConnection:
+        if self._outer_connection is None:
+            self._outer_connection = await self._engine.connect()
+            self._outer = await self._outer_connection.begin()
+        return self._outer_connection
+
+    async def close(self) -> None:
+        """Roll back a dry run and drop every connection."""
+        if self._outer is not None and self._outer.is_active:
+            await self._outer.rollback()
+        if self._outer_connection is not None:
+            await self._outer_connection.close()
+        await self._engine.dispose()
+
+
+def _translated(error: DBAPIError) -> BackendAIError:
+    original = error.orig
+    text = str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
+    if isinstance(original, _BUSY):
+        return DatabaseBusy(
+            f"The database is busy: {text}.", hint="Nothing was changed; run the command again."
+        )
+    if isinstance(original, _UNREACHABLE):
+        return DatabaseUnreachable(
+            f"The database does not answer: {text}.",
+            hint="See 'bai-manager db status', or 'bai-manager config show --origin' for where it is"
+            " expected.",
+        )
+    return DatabaseError(f"The database rejected the statement: {text}.")
