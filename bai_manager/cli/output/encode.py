@@ -1,0 +1,111 @@
+"""Values as text in the formats that programs read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bai_manager.types.jsonable import to_jsonable
+from bai_manager.types.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import yaml
+
+    from bai_manager.types.json import JsonValue
+
+# What a terminal obeys or hides, beyond what JSON itself escapes: C1 controls, bidirectional
+# marks, invisible characters, line separators, lone surrogates, tags.
+_UNSAFE = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_LINE_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_BASIC_PLANE = 0xFFFF
+
+
+def json_text(value: JsonValue, indent: int | None = None) -> str:
+    """JSON whose unsafe characters are escaped; what is read back is the same value."""
+    import json  # noqa: PLC0415 - line formats seldom need it
+
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return _UNSAFE.sub(_json_escape, text)
+
+
+def yaml_text(value: JsonValue) -> str:
+    """Block style YAML, keys in their order; unsafe characters are escaped as in JSON."""
+    import yaml  # noqa: PLC0415 - only this format needs it
+
+    text: str = yaml.dump(
+        value, Dumper=_yaml_dumper(), allow_unicode=True, sort_keys=False, width=1 << 30
+    )
+    return _UNSAFE.sub(_yaml_escape, text)
+
+
+def machine_text(value: object) -> str:
+    """One value in full: nothing for None, RFC 3339 UTC times, integers for bytes, JSON inside."""
+    if value is None:
+        return ""
+    if type(value) is str:
+        return value
+    if isinstance(value, datetime):
+        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    plain = to_jsonable(value)
+    return plain if isinstance(plain, str) else json_text(plain)
+
+
+def tsv_line(cells: Sequence[str]) -> str:
+    r"""Cells between tabs; ``\t``, ``\n``, ``\r`` and ``\\`` escaped, no control sequence."""
+    return "\t".join([printable(cell.translate(_LINE_ESCAPES)) for cell in cells]) + "\n"
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    """RFC 4180, values exact; whoever opens it in a spreadsheet imports the cells as text."""
+    import csv  # noqa: PLC0415 - only this format needs it
+    import io  # noqa: PLC0415
+
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
+
+
+def visible_csv_line(cells: Sequence[str]) -> str:
+    """As ``csv_line``, for a terminal, which must not obey what it shows."""
+    return csv_line([printable(cell, multiline=True) for cell in cells])
+
+
+def name_line(cells: Sequence[str]) -> str:
+    return printable(cells[0]) + "\n"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code <= _BASIC_PLANE:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - _BASIC_PLANE - 1, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+def _yaml_escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\u{code:04x}" if code <= _BASIC_PLANE else f"\\U{code:08x}"
+
+
+@cache
+def _yaml_dumper() -> type[yaml.SafeDumper]:
+    """Build a dumper without aliases that quotes every text in which something is escaped."""
+    import yaml  # noqa: PLC0415 - only this format needs it
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, _data: object) -> bool:
+            return True
+
+    def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        style = '"' if _UNSAFE.search(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, represent_text)
+    return Dumper
