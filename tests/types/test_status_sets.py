@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bai_manager.types import status
-from bai_manager.types.choice import Choice
 from bai_manager.types.errors import InvalidChoice, NoKernels, UnusedKernelStatus
 from bai_manager.types.status import (
     KERNEL_TRANSITIONS,
@@ -18,6 +19,9 @@ from bai_manager.types.status import (
     VFolderStatus,
     derive_session_status,
 )
+
+if TYPE_CHECKING:
+    from bai_manager.types.choice import Choice
 
 S = SessionStatus
 K = KernelStatus
