@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
-from bai_manager.cli.output.human import human_slots, human_text, size_text, status_style
+from bai_manager.cli.output.human import human_text, status_style
+from bai_manager.types.binary_size import BinarySize
 from bai_manager.types.errors import UnknownField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
+
+    from bai_manager.types.resource_slot import ResourceSlot
 
 T = TypeVar("T")
 
-SHORT_ID = 12
+SHORT_ID = 8
 
 
 class UnknownColumn(UnknownField):
@@ -55,7 +58,7 @@ class Column(Generic[T]):
 def id_column(
     name: str, value: Callable[[T], object], *, title: str = "", wide: bool = False
 ) -> Column[T]:
-    """Show an id: its first 12 characters in a table (a unique prefix selects), else in full."""
+    """Show an id: its first 8 characters in a table (a unique prefix selects), else in full."""
     return Column(
         name,
         value,
@@ -79,23 +82,23 @@ def size_column(
 
     def human(row: T) -> str | None:
         size = value(row)
-        return None if size is None else size_text(size)
+        return None if size is None else str(BinarySize(size))
 
     return Column(name, value, title=title, human=human, justify="right", wide=wide)
 
 
 def slots_column(
     name: str,
-    value: Callable[[T], Mapping[str, object] | None],
+    value: Callable[[T], ResourceSlot | None],
     *,
     title: str = "",
     wide: bool = False,
 ) -> Column[T]:
-    """Show resource slots: ``cpu=2 mem=4 GiB`` for people, decimal strings by name for programs."""
+    """Show resource slots: ``cpu=2 mem=4g`` for people, decimal strings by name for programs."""
 
     def human(row: T) -> str | None:
         slots = value(row)
-        return None if slots is None else human_slots(slots)
+        return None if slots is None else str(slots)
 
     return Column(name, value, title=title, human=human, wide=wide)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
 
     from bai_manager.types.json import JsonValue
 
-# What a terminal obeys or hides, beyond what JSON itself escapes: C1 controls, bidirectional
-# marks, invisible characters, line separators, lone surrogates, tags.
+# What ``printable`` would make visible and JSON does not escape by itself.
 _UNSAFE = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
+    "[\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _LINE_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _BASIC_PLANE = 0xFFFF
@@ -51,8 +50,6 @@ def machine_text(value: object) -> str:
         return ""
     if type(value) is str:
         return value
-    if isinstance(value, datetime):
-        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     plain = to_jsonable(value)
     return plain if isinstance(plain, str) else json_text(plain)
 
