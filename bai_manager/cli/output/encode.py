@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bai_manager.types.jsonable import to_jsonable
 from bai_manager.types.text import printable
@@ -56,7 +56,7 @@ def machine_text(value: object) -> str:
 
 def tsv_line(cells: Sequence[str]) -> str:
     r"""Cells between tabs; ``\t``, ``\n``, ``\r`` and ``\\`` escaped, no control sequence."""
-    return "\t".join([printable(cell.translate(_LINE_ESCAPES)) for cell in cells]) + "\n"
+    return "\t".join(map(_tsv_cell, cells)) + "\n"
 
 
 def csv_line(cells: Sequence[str]) -> str:
@@ -78,6 +78,12 @@ def name_line(cells: Sequence[str]) -> str:
     return printable(cells[0]) + "\n"
 
 
+def _tsv_cell(text: str) -> str:
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    return printable(text.translate(_LINE_ESCAPES))
+
+
 def _json_escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code <= _BASIC_PLANE:
@@ -93,16 +99,20 @@ def _yaml_escape(match: re.Match[str]) -> str:
 
 @cache
 def _yaml_dumper() -> type[yaml.SafeDumper]:
-    """Build a dumper without aliases that quotes every text in which something is escaped."""
-    import yaml  # noqa: PLC0415 - only this format needs it
+    """Build a dumper without aliases that quotes every text in which something is escaped.
 
-    class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, _data: object) -> bool:
-            return True
+    YAML has no way to write a lone surrogate; it becomes U+FFFD.
+    """
+    import yaml  # noqa: PLC0415 - only this format needs it
 
     def represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = '"' if _UNSAFE.search(text) else None
+        if style:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
-    Dumper.add_representer(str, represent_text)
-    return Dumper
+    fastest: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    without_aliases = {"ignore_aliases": lambda _self, _data: True}
+    dumper = cast(type[yaml.SafeDumper], type("Dumper", (fastest,), without_aliases))
+    dumper.add_representer(str, represent_text)
+    return dumper
