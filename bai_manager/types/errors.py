@@ -54,7 +54,7 @@ class InvalidChoice(InvalidInput):
         similar = closest(given, words)
         hint = f"did you mean {' or '.join(similar)}? " if similar else ""
         super().__init__(
-            f"{quoted(given)} is not a valid {noun}: it is none of the known values",
+            f"{quoted(given)} is not a known {noun}",
             hint=f"{hint}known values: {', '.join(words)}",
             details={"given": quoted(given), "known": [*words], "similar": [*similar]},
         )

@@ -55,7 +55,7 @@ def test_words_are_read_in_any_case_with_dash_or_underscore(
 def test_an_unknown_word_is_answered_with_similar_ones() -> None:
     with pytest.raises(InvalidChoice) as caught:
         SessionStatus.parse("runing")
-    assert "'runing' is not a valid session status" in caught.value.message
+    assert "'runing' is not a known session status" in caught.value.message
     assert "did you mean RUNNING" in (caught.value.hint or "")
 
 
