@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bai_manager.sokovan.snapshot import NO_SLOTS
 
 if TYPE_CHECKING:
-    from bai_manager.sokovan.snapshot import Limits, Occupancy, Owner
+    from bai_manager.sokovan.snapshot import Limits, Occupancy, Owner, PendingSession
     from bai_manager.types.resource_slot import ResourceSlot
 
 ZERO: Final = Decimal(0)
@@ -261,4 +261,16 @@ def pending_slots_breach(
         occupancy.pending_slots.get(access_key, NO_SLOTS),
         requested,
         unnamed=UNLIMITED,
+    )
+
+
+def queueing_breach(
+    session: PendingSession, limits: Limits, occupancy: Occupancy
+) -> CountBreach | LimitBreach | None:
+    """Find the limit on *waiting* that one more session would pass, if any.
+
+    For the time of creation: ``occupancy`` has the real pending numbers without ``session``.
+    """
+    return pending_count_breach(session.access_key, limits, occupancy) or pending_slots_breach(
+        session.access_key, session.requested_slots, limits, occupancy
     )

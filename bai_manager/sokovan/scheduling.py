@@ -8,7 +8,7 @@ those behind it, on the agents and against every limit.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bai_manager.sokovan import errors, sequencers
 from bai_manager.sokovan.selectors import AgentSelection, NoPlacement, Placement
@@ -39,8 +39,7 @@ class Predicate:
 ALLOCATED: Final = Predicate("RepositoryAllocator", "Agents have been allocated to the session")
 
 
-@dataclass(frozen=True, slots=True)
-class AssignedAgent:
+class AssignedAgent(NamedTuple):
     agent_id: str
     agent_addr: str
 
@@ -61,21 +60,25 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A session that has to wait; ``message`` is its ``status_info``."""
+    """A session that has to wait; ``message`` is its ``status_info``.
+
+    ``retries`` counts the attempts so far, this one included.
+    """
 
     session_id: UUID
     message: str
     error: type[errors.SchedulingError]
+    retries: int
     passed_predicates: tuple[Predicate, ...]
     failed_predicates: tuple[Predicate, ...]
 
-    def status_data(self, *, retries: int, last_try: datetime) -> JsonObject:
-        """Make what is merged into ``status_data``; ``retries`` counts this attempt (§3.2)."""
+    def status_data(self, last_try: datetime) -> JsonObject:
+        """Make what is merged into the ``status_data`` of session and kernels (§3.2)."""
         failed: list[JsonValue] = [one.to_json() for one in self.failed_predicates]
         passed: list[JsonValue] = [one.to_json() for one in self.passed_predicates]
         return {
             "scheduler": {
-                "retries": retries,
+                "retries": self.retries,
                 "last_try": last_try.isoformat(),
                 "msg": self.message,
                 "failed_predicates": failed,
@@ -91,6 +94,7 @@ class Failure:
 class ScheduleOutcome:
     """Both in the order of the queue; sessions of a lower priority are in neither."""
 
+    scaling_group: str
     allocations: tuple[Allocation, ...]
     failures: tuple[Failure, ...]
 
@@ -190,6 +194,7 @@ class SchedulingPass:
             session_id=session.id,
             message=message,
             error=error,
+            retries=session.retries + 1,
             passed_predicates=tuple(one for one in self._valid if one.name not in failed),
             failed_predicates=tuple(Predicate(one.predicate, one.message) for one in found),
         )
@@ -199,6 +204,7 @@ class SchedulingPass:
             session_id=session.id,
             message=refusal.message,
             error=refusal.error,
+            retries=session.retries + 1,
             passed_predicates=self._valid,
             failed_predicates=(Predicate(refusal.predicate, refusal.message),),
         )
@@ -221,6 +227,7 @@ def schedule(snapshot: Snapshot) -> ScheduleOutcome:
     run = SchedulingPass(snapshot)
     outcomes = [run.attempt(session) for session in run.queue]
     return ScheduleOutcome(
+        scaling_group=snapshot.scaling_group,
         allocations=tuple(one for one in outcomes if isinstance(one, Allocation)),
         failures=tuple(one for one in outcomes if isinstance(one, Failure)),
     )
