@@ -1,0 +1,223 @@
+"""The settings of a profile: their names, types, defaults, and what each is for.
+
+The only module that imports pydantic-settings; it is imported when a configuration is loaded,
+not before. Values come from the layers in ``layers.py``, never from the process environment.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bai_manager.types.credentials import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Kind: TypeAlias = Literal["embedded", "cluster"]
+Format: TypeAlias = Literal["table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name"]
+Color: TypeAlias = Literal["auto", "always", "never"]
+
+_MOST = 1000
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d|)")
+_UNITS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _word(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("it may not begin or end with a space, or hold control characters")
+    return text
+
+
+def _secret(value: object) -> Secret:
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str) or not text:
+        raise ValueError("a secret is a text that is not empty")
+    return Secret(text)
+
+
+def _dsn(secret: Secret) -> Secret:
+    if not secret.reveal().startswith(("postgresql://", "postgres://")):
+        raise ValueError("it must begin with postgresql://")
+    return secret
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute() or not str(path).isprintable():
+        raise ValueError("it must be an absolute path, or begin with ~/")
+    return path
+
+
+def _kind(validated: dict[str, object]) -> Kind:
+    """Decide that a database address without a kind means a cluster."""
+    database = validated.get("database")
+    named = isinstance(database, DatabaseSettings) and database.dsn is not None
+    return "cluster" if named else "embedded"
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("it is a number of seconds, or like 90s, 5m, 2h, 1d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        url = urlsplit(text)
+        _ = url.port  # raises ValueError for one that is none
+        if url.scheme not in schemes or not (url.hostname or url.scheme == "unix"):
+            raise ValueError(f"it must look like {schemes[0]}://HOST:PORT")
+        if url.password is not None:
+            raise ValueError("a password does not belong in an address; it has its own setting")
+        return text
+
+    return check
+
+
+Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=_MOST), AfterValidator(_word)]
+SecretText: TypeAlias = Annotated[
+    Secret, PlainValidator(_secret), PlainSerializer(str, when_used="json")
+]
+Dsn: TypeAlias = Annotated[SecretText, AfterValidator(_dsn)]
+AbsolutePath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
+HttpUrl: TypeAlias = Annotated[Word, AfterValidator(_url("http", "https"))]
+ValkeyUrl: TypeAlias = Annotated[Word, AfterValidator(_url("redis", "rediss", "unix"))]
+Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
+
+
+class DatabaseSettings(_Group):
+    dsn: Dsn | None = Field(default=None, description="Address of a cluster's PostgreSQL.")
+    connect_timeout: Seconds = Field(default=5.0, description="How long to wait for a connection.")
+    statement_timeout: Seconds = Field(
+        default=60.0, description="How long one SQL statement may take."
+    )
+    autostart: bool = Field(
+        default=True, description="Start the embedded PostgreSQL when it is needed."
+    )
+
+
+class AuditSettings(_Group):
+    reads: bool = Field(
+        default=False, description="Audit reads too; writes and denials always are."
+    )
+
+
+class AgentSettings(_Group):
+    local_root: AbsolutePath | None = Field(
+        default=None,
+        description="Work folder of the local agent; default: agents in the data folder.",
+    )
+    rpc_manager_keypair: AbsolutePath | None = Field(
+        default=None, description="The manager's CURVE key file, for agents that ask for one."
+    )
+    timeout: Seconds = Field(default=10.0, description="How long to wait for an agent's answer.")
+
+
+class StorageSettings(_Group):
+    """What etcd would say about one storage proxy (``reference/storage-proxy.md`` §2)."""
+
+    manager_url: HttpUrl | None = Field(
+        default=None, description="Address of its manager-facing API."
+    )
+    client_url: HttpUrl | None = Field(default=None, description="Address that users reach.")
+    secret: SecretText | None = Field(default=None, description="Token of its manager-facing API.")
+    verify_tls: bool = Field(default=True, description="Check its certificate.")
+    path: AbsolutePath | None = Field(default=None, description="A folder of this machine instead.")
+
+
+class EtcdSettings(_Group):
+    url: HttpUrl | None = Field(default=None, description="Address of the cluster's etcd.")
+    namespace: Word = Field(default="local", description="Keys are below /sorna/NAMESPACE.")
+    user: Word | None = Field(default=None, description="User of etcd.")
+    password: SecretText | None = Field(default=None, description="Password of that user.")
+    timeout: Seconds = Field(default=5.0, description="How long to wait for etcd's answer.")
+
+
+class ValkeySettings(_Group):
+    url: ValkeyUrl | None = Field(
+        default=None, description="Address of the cluster's Valkey or Redis."
+    )
+    password: SecretText | None = Field(default=None, description="Password of Valkey.")
+    timeout: Seconds = Field(default=5.0, description="How long to wait for Valkey's answer.")
+
+
+class PrometheusSettings(_Group):
+    url: HttpUrl | None = Field(default=None, description="Address of Prometheus.")
+    user: Word | None = Field(default=None, description="User for basic authentication.")
+    password: SecretText | None = Field(default=None, description="Password of that user.")
+    token: SecretText | None = Field(
+        default=None, description="Bearer token instead of a password."
+    )
+    timeout: Seconds = Field(default=30.0, description="How long to wait for an answer.")
+
+
+class SchedulerSettings(_Group):
+    """``retry_after`` is the 10 s of ``reference/state-machines.md`` §7."""
+
+    lock_timeout: Seconds = Field(
+        default=10.0, description="How long to wait for another scheduler."
+    )
+    retry_after: Seconds = Field(
+        default=10.0, description="When a session that does not start is stuck."
+    )
+
+
+class DefaultSettings(_Group):
+    domain: Word | None = Field(default=None, description="Domain when a command names none.")
+    project: Word | None = Field(
+        default=None, description="Project (group) when a command names none."
+    )
+    scaling_group: Word | None = Field(default=None, description="Scaling group likewise.")
+    output: Format | None = Field(default=None, description="Output format, as -o.")
+    color: Color = Field(default="auto", description="Colour, as --color.")
+    pager: bool = Field(default=False, description="Page what is longer than the screen.")
+    timeout: Seconds | None = Field(default=None, description="How long --wait waits.")
+
+
+class Settings(BaseSettings):
+    """One profile, complete and validated; secrets print as ``***``."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    kind: Kind = Field(
+        default_factory=_kind,
+        description="embedded (this machine) or cluster; by default what database.dsn says.",
+    )
+    access_key: Word | None = Field(default=None, description="Who acts.")
+    secret_key: SecretText | None = Field(default=None, description="Proves who acts.")
+    admin_password: SecretText | None = Field(
+        default=None, description="First administrator's password, as made by init."
+    )
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    agent: AgentSettings = Field(default_factory=AgentSettings)
+    storage: dict[Word, StorageSettings] = Field(default_factory=dict)
+    etcd: EtcdSettings = Field(default_factory=EtcdSettings)
+    valkey: ValkeySettings = Field(default_factory=ValkeySettings)
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
+    defaults: DefaultSettings = Field(default_factory=DefaultSettings)
