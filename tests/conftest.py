@@ -1,0 +1,246 @@
+"""What every test may use: one PostgreSQL for the run, databases in it, an environment, a shell.
+
+The server is shared by all pytest-xdist workers: they find it in the base temporary folder of the
+run, hold a lock while they use it, and who comes last stops it. It does not write to the disk
+(``fsync=off``), and a database with our tables is a copy of a template that is made once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import subprocess
+import sys
+import uuid
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import pytest
+
+from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import psycopg
+
+Shape: TypeAlias = Literal["oneshot", "migrated"]
+
+_OPT_IN_MARKERS = ("cluster", "benchmark")
+_QUICK_NOT_SAFE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_init_zero": "off",
+    "max_wal_size": "4GB",
+    "autovacuum": "off",
+    "max_connections": "400",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a cluster or measures, unless ``-m`` says what to run."""
+    if config.option.markexpr:
+        return
+    left_out = [
+        item for item in items if any(item.get_closest_marker(name) for name in _OPT_IN_MARKERS)
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """The server of the run. Databases are dropped one test later, when no session lingers."""
+
+    embedded: EmbeddedPostgres
+    admin: psycopg.Connection[tuple[object, ...]]
+    lock_file: Path
+    used: deque[str] = field(default_factory=deque)
+
+    def url(self, database: str) -> str:
+        return self.embedded.sqlalchemy_url(database)
+
+    @contextmanager
+    def new_database(self, template: str) -> Iterator[str]:
+        """A copy of TEMPLATE for one test: the SQLAlchemy URL of it."""
+        name = f"test_{uuid.uuid4().hex}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        try:
+            yield self.url(name)
+        finally:
+            self.used.append(name)
+            if len(self.used) > 1:
+                self._drop(self.used.popleft())
+
+    def ensure_template(self, shape: Shape) -> str:
+        """The name of the database with our tables in SHAPE, made by whoever comes first."""
+        name = f"bai_template_{shape}"
+        with _held(self.lock_file):
+            found = self.admin.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+            if found.fetchone() is None:
+                made = f"{name}_unfinished"
+                self._drop(made)
+                self._execute(f"CREATE DATABASE {made} TEMPLATE template0")
+                asyncio.run(_create_tables(self.url(made), shape))
+                self._execute(f"ALTER DATABASE {made} RENAME TO {name}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
+        self.admin.execute(statement.encode())
+
+
+async def _create_tables(url: str, shape: Shape) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few tests need it
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
+    from tests.schemas.migrated import build_sql  # noqa: PLC0415
+
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        if shape == "oneshot":
+            await create_schema(connection)
+        else:
+            await connection.exec_driver_sql(build_sql(), execution_options={"no_parameters": True})
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres_server(run_folder: Path) -> Iterator[PostgresServer]:
+    import psycopg  # noqa: PLC0415 - few tests need it
+
+    embedded = EmbeddedPostgres(run_folder / "postgres", extra_settings=_QUICK_NOT_SAFE)
+    users = run_folder / "postgres-users.lock"
+    descriptor = os.open(users, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    embedded.start()
+    with psycopg.connect(embedded.dsn("postgres"), autocommit=True) as admin:
+        yield PostgresServer(embedded, admin, run_folder / "postgres-templates.lock")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        embedded.stop("immediate")
+    except BlockingIOError:
+        pass  # another worker still uses it
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database without tables: its ``postgresql+psycopg://`` URL."""
+    with postgres_server.new_database("template0") as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database with our tables: its ``postgresql+psycopg://`` URL."""
+    with postgres_server.new_database(postgres_server.ensure_template("oneshot")) as url:
+        yield url
+
+
+@pytest.fixture(params=["oneshot", "migrated"])
+def shape(request: pytest.FixtureRequest) -> Shape:
+    """The test runs on both shapes of the database."""
+    found: Shape = request.param
+    return found
+
+
+@pytest.fixture
+def shaped_database(postgres_server: PostgresServer, shape: Shape) -> Iterator[str]:
+    """As ``database``, in each of the two shapes."""
+    with postgres_server.new_database(postgres_server.ensure_template(shape)) as url:
+        yield url
+
+
+@dataclass(frozen=True)
+class BaiHome:
+    """A home for profiles and data that no other test sees, and the environment that names it."""
+
+    path: Path
+    environment: Mapping[str, str]
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+
+@pytest.fixture
+def bai_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BaiHome:
+    """An empty BAI_HOME, also in this process's environment; no other BAI_ variable is left."""
+    path = tmp_path / "bai"
+    for name in [name for name in os.environ if name.startswith("BAI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BAI_HOME", str(path))
+    for folder in (path, *(path / name for name in ("config", "data", "state", "cache"))):
+        folder.mkdir(mode=0o700)
+    return BaiHome(path, dict(os.environ))
+
+
+class RunCli(Protocol):
+    """``run_cli("session", "list", env={…}, input="…")``: what the process said, and its exit."""
+
+    def __call__(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002 - the name subprocess.run gave it
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def run_cli(bai_home: BaiHome) -> RunCli:
+    """The command line as a process of its own in ``bai_home``; ``env`` adds to its environment."""
+
+    def run(
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002 - as above
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bai_manager", *args],
+            env={**bai_home.environment, **(env or {})},
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+@contextmanager
+def _held(lock_file: Path) -> Iterator[None]:
+    with lock_file.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
