@@ -25,11 +25,14 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from bai_manager.models.agent import agents
 from bai_manager.models.all import metadata
@@ -39,9 +42,13 @@ from bai_manager.models.session import kernels, session_templates, sessions
 from bai_manager.models.user import users
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from sqlalchemy import Column, ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.types import TypeEngine
+
+    from tests.conftest import PostgresServer
 
 # One value of each column type; the text is short enough for every length.
 SAMPLES: dict[type[TypeEngine[Any]], object] = {
@@ -66,6 +73,23 @@ FAMILIES = [table for table in metadata.tables.values() if table.name != "alembi
 ENUM_COLUMNS = [
     column for table in FAMILIES for column in table.columns if isinstance(column.type, PgEnum)
 ]
+
+
+@pytest.fixture(scope="module", params=["oneshot", "migrated"])
+def kept_database(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[str]:
+    """A database of each shape that stays empty, as no test here commits."""
+    with postgres_server.new_database(postgres_server.ensure_template(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+async def connection(kept_database: str) -> AsyncIterator[AsyncConnection]:
+    """A transaction that is rolled back, in which foreign keys are not checked."""
+    engine = create_async_engine(kept_database, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        yield connection
+    await engine.dispose()
 
 
 def sample(kind: TypeEngine[Any]) -> object:
