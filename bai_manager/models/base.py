@@ -26,22 +26,16 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
-    all_,
-    any_,
-    literal,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB
-from sqlalchemy.sql.operators import in_op, not_in_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from typing import Any
+    from collections.abc import Callable
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Dialect
-    from sqlalchemy.sql.operators import OperatorType
+    from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
     from bai_manager.types.json import JsonValue
@@ -73,29 +67,10 @@ def cascading(target: str) -> ForeignKey:
     return ForeignKey(target, onupdate="CASCADE", ondelete="CASCADE")
 
 
-class LabelArray(UserDefinedType["Collection[str]"]):
-    """Several enum labels as one parameter, for ``= ANY (…)``; the server infers which enum."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        return "text[]"
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Collection[str] | None], str | None]:  # noqa: ARG002
-        def bind(labels: Collection[str] | None) -> str | None:
-            if labels is None:
-                return None
-            quoted = (label.replace("\\", "\\\\").replace('"', '\\"') for label in labels)
-            return "{" + ",".join(f'"{label}"' for label in quoted) + "}"
-
-        return bind
-
-
 class PgEnum(UserDefinedType[str]):
     """An enum column: its own type in DDL, text without a declared type everywhere else.
 
-    Values are labels (``str`` or a ``StrEnum``). ``column.in_([…])`` is sent as one array, so an
-    empty list selects nothing and lists of any length share one prepared statement.
+    Values are labels (``str`` or a ``StrEnum``); a list of them is given to ``column.in_(…)``.
 
     Never ``cast()`` to it, which would name the type, nor ``ORDER BY`` it, as the order of labels
     differs between the shapes. In a ``case()`` write ``literal("LOST", column.type)``, beside a
@@ -113,15 +88,6 @@ class PgEnum(UserDefinedType[str]):
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:  # noqa: ARG002
         return lambda label: None if label is None else str.__str__(label)
-
-    class Comparator(UserDefinedType.Comparator[str]):
-        def operate(self, op: OperatorType, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
-            if op in {in_op, not_in_op} and isinstance(other[0], list | tuple | set | frozenset):
-                labels = literal(other[0], LabelArray())
-                return self.expr == any_(labels) if op is in_op else self.expr != all_(labels)
-            return super().operate(op, *other, **kwargs)
-
-    comparator_factory = Comparator
 
 
 class EitherJson(TypeDecorator["JsonValue"]):

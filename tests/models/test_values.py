@@ -20,23 +20,23 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
-    any_,
     bindparam,
+    case,
     func,
     insert,
+    literal,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from bai_manager.models.agent import agents
 from bai_manager.models.all import metadata
-from bai_manager.models.base import EitherJson, LabelArray, PgEnum, Unpadded, UrlText
+from bai_manager.models.base import EitherJson, PgEnum, Unpadded, UrlText
 from bai_manager.models.image import images
 from bai_manager.models.session import kernels, session_templates, sessions
 from bai_manager.models.user import users
@@ -157,18 +157,21 @@ async def test_a_label_may_be_a_member_of_an_enumeration(connection: AsyncConnec
 
 async def test_labels_may_be_one_list_parameter(connection: AsyncConnection) -> None:
     await add(connection, images)
-    listed = any_(bindparam("types", type_=LabelArray()))
-    query = select(func.count()).select_from(images).where(images.c.type == listed)
+    listed = images.c.type.in_(bindparam("types", expanding=True))
+    query = select(func.count()).select_from(images).where(listed)
 
     assert await connection.scalar(query, {"types": ["SYSTEM", "SERVICE"]}) == 1
     assert await connection.scalar(query, {"types": ["SYSTEM"]}) == 0
     assert await connection.scalar(query, {"types": []}) == 0
 
 
-def test_labels_are_quoted_for_the_array_that_carries_them() -> None:
-    bind = LabelArray().bind_processor(DefaultDialect())
+async def test_a_label_is_chosen_by_a_case(connection: AsyncConnection) -> None:
+    await add(connection, images, type="COMPUTE", is_local=True)
+    chosen = case((images.c.is_local, literal("SYSTEM", images.c.type.type)), else_=images.c.type)
 
-    assert bind(['a"b', "c\\d", "{e,f}"]) == r'{"a\"b","c\\d","{e,f}"}'
+    await connection.execute(update(images).values(type=chosen))
+
+    assert await connection.scalar(select(images.c.type)) == "SYSTEM"
 
 
 async def test_many_rows_are_written_at_once(connection: AsyncConnection) -> None:
