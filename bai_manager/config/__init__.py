@@ -75,8 +75,13 @@ def load_config(
     ``profile`` and ``flags`` (by the setting they override, ``defaults.output``) are what the
     command line says. Raises ConfigurationError.
     """
-    files = ConfigFiles.read(Paths.of(environ, LOCAL), site_file)
+    files = read_files(environ, site_file=site_file)
     return resolve(files, environ, profile=profile, flags=flags or {}, read_secret=_read_secret)
+
+
+def read_files(environ: Mapping[str, str], *, site_file: Path = SITE_CONFIG_FILE) -> ConfigFiles:
+    """Read the files without looking at any profile in them. Raises ConfigurationError."""
+    return ConfigFiles.read(Paths.of(environ, LOCAL), site_file)
 
 
 def resolve(

@@ -6,7 +6,6 @@ not before. Values come from the layers in ``layers.py``, never from the process
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bai_manager.types.credentials import Secret
+from bai_manager.types.errors import InvalidDuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,6 @@ Format: TypeAlias = Literal["table", "wide", "json", "jsonl", "yaml", "csv", "ts
 Color: TypeAlias = Literal["auto", "always", "never"]
 
 _MOST = 1000
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d|)")
-_UNITS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _word(text: str) -> str:
@@ -52,6 +50,10 @@ def _secret(value: object) -> Secret:
 def _dsn(secret: Secret) -> Secret:
     if not secret.reveal().startswith(("postgresql://", "postgres://")):
         raise ValueError("it must begin with postgresql://")
+    try:
+        urlsplit(secret.reveal())
+    except ValueError:  # whose text could quote a password
+        raise ValueError("it is no valid address") from None
     return secret
 
 
@@ -71,18 +73,24 @@ def _kind(validated: dict[str, object]) -> Kind:
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
         return value
-    found = _DURATION.fullmatch(value.strip())
-    if found is None:
-        raise ValueError("it is a number of seconds, or like 90s, 5m, 2h, 1d")
-    return float(found[1]) * _UNITS[found[2]]
+    from bai_manager.types.duration import parse_timedelta  # noqa: PLC0415 - only a text needs it
+
+    try:
+        return parse_timedelta(value).total_seconds()
+    except InvalidDuration as error:
+        raise ValueError(f"{error.details['reason']} ({error.hint})") from None
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def check(text: str) -> str:
-        url = urlsplit(text)
-        _ = url.port  # raises ValueError for one that is none
+        complaint = f"it must look like {schemes[0]}://HOST:PORT"
+        try:
+            url = urlsplit(text)
+            _ = url.port
+        except ValueError:  # whose text could quote a password
+            raise ValueError(complaint) from None
         if url.scheme not in schemes or not (url.hostname or url.scheme == "unix"):
-            raise ValueError(f"it must look like {schemes[0]}://HOST:PORT")
+            raise ValueError(complaint)
         if url.password is not None:
             raise ValueError("a password does not belong in an address; it has its own setting")
         return text

@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeAlias
 
 from bai_manager.config.errors import (
@@ -37,10 +37,13 @@ _PATIENCE = 10.0
 _PAUSE = 0.02
 
 
-def save_settings(paths: Paths, profile: str, values: Mapping[str, str]) -> None:
+def save_settings(
+    paths: Paths, profile: str, values: Mapping[str, str], *, dry_run: bool = False
+) -> bool:
     """Set values, given as text, in the profile's table of ``config.toml``.
 
-    Either all of them are written, or none. Raises InvalidProfileName, UnknownSetting,
+    Either all of them are written, or none; returns whether that made a difference. With
+    ``dry_run`` all is checked and nothing written. Raises InvalidProfileName, UnknownSetting,
     SecretOnCommandLine, InvalidGivenValue, BadConfigFile, UnwritableConfig, ConfigLocked.
     """
     from bai_manager.config.keys import require_key  # noqa: PLC0415 - imports pydantic
@@ -50,10 +53,12 @@ def save_settings(paths: Paths, profile: str, values: Mapping[str, str]) -> None
         if (key := require_key(name)).is_secret:
             raise SecretOnCommandLine(name, key.variable)
     changes = {name: toml_value(name, text) for name, text in values.items()}
-    _edit(paths.config_file, _profile_changes(profile, changes))
+    return _edit(paths.config_file, _profile_changes(profile, changes), dry_run=dry_run)
 
 
-def save_credentials(paths: Paths, profile: str, values: Mapping[str, Secret]) -> None:
+def save_credentials(
+    paths: Paths, profile: str, values: Mapping[str, Secret], *, dry_run: bool = False
+) -> bool:
     """Set secrets in ``credentials.toml``, which only its owner can read.
 
     Raises UnsafeSecretFile, and what ``save_settings`` raises.
@@ -61,10 +66,12 @@ def save_credentials(paths: Paths, profile: str, values: Mapping[str, Secret]) -
     from bai_manager.config.validation import toml_value  # noqa: PLC0415 - imports pydantic
 
     changes = {name: toml_value(name, secret.reveal()) for name, secret in values.items()}
-    _edit(paths.credentials_file, _profile_changes(profile, changes), secret=True)
+    return _edit(
+        paths.credentials_file, _profile_changes(profile, changes), secret=True, dry_run=dry_run
+    )
 
 
-def remove_setting(paths: Paths, profile: str, name: str) -> bool:
+def remove_setting(paths: Paths, profile: str, name: str, *, dry_run: bool = False) -> bool:
     """Take a setting out of the user's files; whether it was in one of them.
 
     Raises UnknownSetting, and what saving raises.
@@ -73,13 +80,14 @@ def remove_setting(paths: Paths, profile: str, name: str) -> bool:
 
     require_key(name)
     changes = _profile_changes(profile, {name: None})
-    removed = _edit(paths.config_file, changes)
-    return _edit(paths.credentials_file, changes, secret=True) or removed
+    removed = _edit(paths.config_file, changes, dry_run=dry_run)
+    return _edit(paths.credentials_file, changes, secret=True, dry_run=dry_run) or removed
 
 
-def save_default_profile(paths: Paths, profile: str) -> None:
+def save_default_profile(paths: Paths, profile: str, *, dry_run: bool = False) -> bool:
     """Make a profile the one that is used when none is named."""
-    _edit(paths.config_file, {("default_profile",): check_name(profile)})
+    changes: Changes = {("default_profile",): check_name(profile)}
+    return _edit(paths.config_file, changes, dry_run=dry_run)
 
 
 Changes: TypeAlias = "Mapping[tuple[str, ...], TomlScalar | None]"
@@ -92,34 +100,43 @@ def _profile_changes(profile: str, values: Mapping[str, TomlScalar | None]) -> C
     return {(*table, *path_of(name)): value for name, value in values.items()}
 
 
-def _edit(path: Path, changes: Changes, *, secret: bool = False) -> bool:
+def _edit(path: Path, changes: Changes, *, secret: bool = False, dry_run: bool = False) -> bool:
     """Apply changes to a file, None removing a key; whether that made a difference.
 
     A link is followed, so that a file kept elsewhere stays where it is.
     """
-    import tomlkit  # noqa: PLC0415 - only a change needs it
-
     target = path.resolve()
     removes_only = all(value is None for value in changes.values())
     if removes_only and not target.exists():
         return False
-    with _locked(target.parent):
+    with nullcontext() if dry_run else _locked(target.parent):
         old = read_text(target, secret=secret) or ""
-        wanted = copy.deepcopy(dict(parse_config(target, old).tree))
-        document = tomlkit.parse(old)
-        for keys, value in changes.items():
-            _apply(target, wanted, keys, value)
-            _apply(target, document, keys, value)
-        new = tomlkit.dumps(document)
-        if parse_config(target, new).tree != wanted:
-            raise BadConfigFile(
-                target,
-                "cannot be changed without losing something",
-                hint=f"Edit {target} by hand: put each table in one place.",
-            )
-        if new != old:
+        new = _changed(target, old, changes)
+        if new != old and not dry_run:
             _replace(target, new)
         return new != old
+
+
+def _changed(path: Path, old: str, changes: Changes) -> str:
+    """Edit the text, and check that it says what was meant and nothing else has changed."""
+    import tomlkit  # noqa: PLC0415 - only a change needs it
+
+    before = parse_config(path, old).tree
+    wanted = copy.deepcopy(dict(before))
+    document = tomlkit.parse(old)
+    for keys, value in changes.items():
+        _apply(path, wanted, keys, value)
+        _apply(path, document, keys, value)
+    if wanted == before:
+        return old
+    new = tomlkit.dumps(document)
+    if parse_config(path, new).tree != wanted:
+        raise BadConfigFile(
+            path,
+            "cannot be changed without losing something",
+            hint=f"Edit {path} by hand: put each table in one place.",
+        )
+    return new
 
 
 def _apply(

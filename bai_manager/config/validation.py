@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bai_manager.config.keys import Key
 
-_PASSWORD_INSIDE = re.compile(r"://[^/?#]*@")
+_PASSWORD_INSIDE = re.compile(r"://.*@")
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 

@@ -83,8 +83,9 @@ def test_every_setting_says_what_it_is_for() -> None:
     assert [key.name for key in known_keys().values() if not key.help] == []
 
 
-def test_a_database_address_means_a_cluster(home: Home) -> None:
-    home.environ["BAI_DATABASE_DSN"] = DSN
+@pytest.mark.parametrize("dsn", [DSN, "postgres:///x", "postgresql://u:p@h1:1,h2:2/d"])
+def test_a_database_address_means_a_cluster(home: Home, dsn: str) -> None:
+    home.environ["BAI_DATABASE_DSN"] = dsn
     assert home.load().settings.kind == "cluster"
 
 

@@ -60,6 +60,8 @@ def test_a_configuration_with_secrets_cannot_be_pickled(home: Home) -> None:
     [
         "database.dsn = 'mysql://me:hunter2@db/x'",
         "database.dsn = ['hunter2']",
+        "database.dsn = 'postgresql://me:hunter2/x@db/x'",
+        "database.dsn = 'postgresql://me:hunter2\u2100@db/x'",
         "secret_key = ['hunter2']",
         "secret_key = {a = 'hunter2'}",
         "kind = 'hunter2'\nsecret_key = 'hunter2'",

@@ -267,6 +267,22 @@ def test_a_removed_setting_leaves_both_files(home: Home) -> None:
     assert remove_setting(home.paths, "local", "access_key") is False
 
 
+def test_a_dry_run_checks_all_and_writes_nothing(home: Home) -> None:
+    assert save_settings(home.paths, "local", {"access_key": "a"}, dry_run=True) is True
+    assert save_credentials(home.paths, "x", {"secret_key": Secret("s")}, dry_run=True) is True
+    assert save_default_profile(home.paths, "x", dry_run=True) is True
+    with pytest.raises(InvalidGivenValue):
+        save_settings(home.paths, "local", {"kind": "x"}, dry_run=True)
+    assert list(home.folder.iterdir()) == []
+
+
+def test_saving_what_is_there_makes_no_difference(home: Home) -> None:
+    file = home.config("[profiles.local]\naccess_key = 'a'\n")
+    before = file.stat().st_ino
+    assert save_settings(home.paths, "local", {"access_key": "a"}) is False
+    assert file.stat().st_ino == before
+
+
 def test_removing_from_nothing_makes_nothing(home: Home) -> None:
     assert remove_setting(home.paths, "local", "access_key") is False
     assert list(home.folder.iterdir()) == []
