@@ -6,6 +6,7 @@ not before. Values come from the layers in ``layers.py``, never from the process
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -32,6 +33,10 @@ Format: TypeAlias = Literal["table", "wide", "json", "jsonl", "yaml", "csv", "ts
 Color: TypeAlias = Literal["auto", "always", "never"]
 
 _MOST = 1000
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^@:/?#,\[\]\s]*)(?::[0-9]*)?"
+_DSN = re.compile(
+    rf"postgres(?:ql)?://(?:[^@/?#\s]*@)?{_HOST}(?:,{_HOST})*(?:/[^@/?#\s]*)?(?:\?[^#\s]*)?"
+)
 
 
 def _word(text: str) -> str:
@@ -48,12 +53,12 @@ def _secret(value: object) -> Secret:
 
 
 def _dsn(secret: Secret) -> Secret:
-    if not secret.reveal().startswith(("postgresql://", "postgres://")):
-        raise ValueError("it must begin with postgresql://")
-    try:
-        urlsplit(secret.reveal())
-    except ValueError:  # whose text could quote a password
-        raise ValueError("it is no valid address") from None
+    text = secret.reveal()
+    if not text.isascii() or not _DSN.fullmatch(text):
+        raise ValueError(
+            "it must look like postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "with %XX for special characters in the password"
+        )
     return secret
 
 

@@ -60,6 +60,8 @@ def test_a_configuration_with_secrets_cannot_be_pickled(home: Home) -> None:
     [
         "database.dsn = 'mysql://me:hunter2@db/x'",
         "database.dsn = ['hunter2']",
+        "database.dsn = 'postgresql://me:12/hunter2@db/x'",
+        "database.dsn = 'postgresql://me:hun@ter2@db/hunter2'",
         "database.dsn = 'postgresql://me:hunter2/x@db/x'",
         "database.dsn = 'postgresql://me:hunter2\u2100@db/x'",
         "secret_key = ['hunter2']",
