@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from bai_manager.config import resolve
+from bai_manager.config.keys import RESERVED_VARIABLES, known_keys
 from bai_manager.config.profiles import wanted_profile
 from bai_manager.errors import BackendAIError
 
@@ -25,6 +26,7 @@ _LOCATIONS = (
     "XDG_STATE_HOME",
     "XDG_CACHE_HOME",
 )
+_NEARLY = 0.85
 _SHOWN_PARAMETERS = frozenset({"host", "port", "dbname", "user", "sslmode"})
 
 
@@ -47,6 +49,26 @@ def profile_summaries(files: ConfigFiles, environ: Mapping[str, str]) -> list[Pr
     places = {name: environ[name] for name in _LOCATIONS if name in environ}
     default, _ = wanted_profile(None, environ, files)
     return [_summary(files, places, name, default=name == default) for name in files.profiles]
+
+
+def misspelt_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Find ``BAI_*`` variables that set nothing but nearly have the name of one that does.
+
+    Others with the prefix are somebody else's, or name a storage proxy. The values are the names
+    probably meant.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - only `config show` asks
+
+    keys = known_keys().values()
+    known = {key.variable for key in keys} | RESERVED_VARIABLES
+    known |= {f"{key.variable}_FILE" for key in keys if key.is_secret}
+    found: dict[str, str] = {}
+    for variable in environ:
+        ours = variable.startswith("BAI_") and not variable.startswith("BAI_STORAGE_")
+        if ours and variable not in known:
+            for meant in get_close_matches(variable, known, n=1, cutoff=_NEARLY):
+                found[variable] = meant
+    return found
 
 
 def without_password(dsn: Secret) -> str:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bai_manager.config import read_files
-from bai_manager.config.overview import ProfileSummary, profile_summaries, without_password
+from bai_manager.config.overview import (
+    ProfileSummary,
+    misspelt_variables,
+    profile_summaries,
+    without_password,
+)
 from bai_manager.types.credentials import Secret
 
 if TYPE_CHECKING:
@@ -47,3 +52,26 @@ def test_every_profile_is_summed_up_even_a_broken_one(home: Home) -> None:
 )
 def test_a_database_address_is_shown_without_its_password(dsn: str, shown: str) -> None:
     assert without_password(Secret(dsn)) == shown
+
+
+def test_only_variables_that_are_nearly_ours_are_taken_for_mistakes() -> None:
+    environ = dict.fromkeys(
+        [
+            "BAI_SECRETKEY",
+            "BAI_HOMES",
+            "BAI_SECRET_KEY_FIL",
+            "BAI_SECRET_KEY",
+            "BAI_SECRET_KEY_FILE",
+            "BAI_HOME",
+            "BAI_CLUSTER_ETCD_URL",
+            "BAI_CLUSTER_STORAGE_SECRET",
+            "BAI_STORAGE_NFS_SECRET",
+            "AI_SECRET_KEY",
+        ],
+        "x",
+    )
+    assert misspelt_variables(environ) == {
+        "BAI_SECRETKEY": "BAI_SECRET_KEY",
+        "BAI_HOMES": "BAI_HOME",
+        "BAI_SECRET_KEY_FIL": "BAI_SECRET_KEY_FILE",
+    }
