@@ -111,24 +111,35 @@ is one line on stderr: {"error": {"code", "message", "hint", "details"}}.
 
 
 def _environment() -> str:
-    return """
+    from bai_manager.config.keys import known_keys  # noqa: PLC0415 - imports pydantic
+
+    keys = known_keys().values()
+    width = max(len(key.variable) for key in keys)
+    settings = "\n".join(f"  {key.variable:{width}}  {key.help}" for key in keys)
+    return f"""
 Example:
   BAI_PROFILE=staging bai-manager session list
 
 Flags win over these variables, and these over the profile in
 $XDG_CONFIG_HOME/bai-manager/config.toml and over /etc/bai-manager/config.toml.
-"bai-manager config show --origin" says where each value came from.
+"bai-manager config show --origin" says where each value came from. A secret may be given by a
+file instead: BAI_SECRET_KEY_FILE names a file that holds what BAI_SECRET_KEY would.
 
-  BAI_PROFILE       the profile to use
-  BAI_ACCESS_KEY    who acts
-  BAI_SECRET_KEY    the secret of that key
-  BAI_*             any other setting by its name in upper case
+What runs, and where its files are:
+  BAI_PROFILE      the profile to use
+  BAI_HOME         one folder for everything, instead of these:
+  XDG_CONFIG_HOME  profiles; default ~/.config
+  XDG_DATA_HOME    data of the local system; default ~/.local/share
+  XDG_STATE_HOME   logs; default ~/.local/state
+  XDG_CACHE_HOME   what can be made again; default ~/.cache
 
-  NO_COLOR          any value: no colour
-  CLICOLOR_FORCE    other than 0: colour even in a pipe
-  TERM=dumb         no colour
-  XDG_CONFIG_HOME   where the profiles are; default ~/.config
-  XDG_DATA_HOME     where the local system keeps its data; default ~/.local/share
+Colour:
+  NO_COLOR         any value: none
+  CLICOLOR_FORCE   other than 0: even in a pipe
+  TERM=dumb        none
+
+Settings of the profile:
+{settings}
 """
 
 

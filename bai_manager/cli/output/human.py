@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from bai_manager.types.duration import humanized
+
 NOTHING = "-"
 
 _OLD = timedelta(days=60)
@@ -14,8 +16,7 @@ _STYLES = {
     "yellow": (
         "pending scheduled preparing prepared pulling creating terminating restarting performing "
         "cloning delete-pending delete-ongoing provisioning unhealthy destroying inactive "
-        "before-verification undefined stopping scaling deploying "
-        "running_degraded degraded"
+        "before-verification undefined stopping scaling deploying running_degraded degraded"
     ),
     "red": "error failure failed lost delete-error failed_to_start",
     "dim": "terminated cancelled canceled deleted delete-complete destroyed stopped rejected",
@@ -44,7 +45,7 @@ def human_text(value: object, now: datetime | None = None) -> str:  # noqa: PLR0
     if isinstance(value, datetime):
         return time_text(value) if now is None else age_text(value, now)
     if isinstance(value, timedelta):
-        return duration_text(value)
+        return humanized(value)
     if isinstance(value, dict):
         return ", ".join(f"{k}={human_text(v, now)}" for k, v in value.items()) or NOTHING
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -62,17 +63,5 @@ def age_text(time: datetime, now: datetime) -> str:
     age = now - time
     if abs(age) >= _OLD:
         return time.astimezone(UTC).strftime("%Y-%m-%d")
-    text = duration_text(abs(age)).split()[0]
+    text = humanized(timedelta(seconds=int(abs(age).total_seconds())), parts=1)
     return f"in {text}" if age < timedelta(0) else f"{text} ago"
-
-
-def duration_text(duration: timedelta) -> str:
-    """Write the two largest units: ``2d 3h``, ``5m``, ``0s``."""
-    seconds = int(abs(duration).total_seconds())
-    parts = []
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, length)
-        parts.append(f"{count}{unit}")
-    first = next((i for i, part in enumerate(parts) if part[0] != "0"), len(parts) - 1)
-    shown = [part for part in parts[first : first + 2] if part[0] != "0"] or ["0s"]
-    return ("-" if duration < timedelta(0) else "") + " ".join(shown)
