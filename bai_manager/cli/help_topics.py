@@ -138,7 +138,7 @@ Colour:
   CLICOLOR_FORCE   other than 0: even in a pipe
   TERM=dumb        none
 
-Settings of the profile:
+Settings of the profile (NAME is that of a storage proxy):
 {settings}
 """
 
@@ -150,18 +150,21 @@ Example:
 
 Filters are applied by the database; several must all hold.
 
-  --filter NAME=VALUE     equal; several values with a comma: status=RUNNING,PENDING
-  --filter NAME!=VALUE    not equal
-  --filter NAME>VALUE     also >=, < and <=, for numbers, sizes and times
-  --filter NAME~VALUE     contains
+  status=RUNNING,PENDING  one of these
+  status!=ERROR           none of these
+  size>=10GiB             also >, < and <=, for numbers, sizes and times
+  name~train              contains, in any case
+  name=a\\,b              a comma in a value
 
-  Durations   90s 2h 7d     as a time they mean that long ago: created_at>2d is older than that
-  Sizes       10GiB 512m 1048576
-  Times       2026-01-31T12:00:00Z
+  Times      2026-01-31T08:00:00Z  2026-01-31  now  today  yesterday
+             2d is two days ago, so created_at>2d is newer than that; +2h lies ahead
+  Durations  90s  5m  1.5h  2h30m  7d  1w
+  Sizes      10GiB  1.5g  512m  1048576
 
-  --sort -created_at,name   by creation, newest first, then by name
-  --limit 20                20 rows in all
+  --sort -created_at,name  newest first, then by name
+  --limit 20               20 rows in all
 
+A filter or sort key that is not known is exit code 2, and the message names those that are.
 Lists for programs are complete unless limited; a table for a person that was cut says so.
 """
 
