@@ -1,8 +1,8 @@
 """Limits against use: which one a request would pass, and by how much.
 
-The same arithmetic serves the scheduler's validators, the explanation of a waiting session and
-the check at session creation. Slots are compared one by one, as ``reference/value-types.md``
-§2.3 has it: a limit is kept only if no slot of *used + requested* is larger.
+The same arithmetic serves the validators, the explanation and the check at session creation.
+Slots are compared one by one (``reference/value-types.md`` §2.3): a limit is kept if no slot of
+*used + requested* is larger.
 """
 
 from __future__ import annotations
@@ -108,101 +108,114 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def breached_slots(
-    limit: ResourceSlot, used: ResourceSlot, requested: ResourceSlot, *, unnamed: Decimal
-) -> tuple[SlotBreach, ...]:
-    """Slots in which ``used + requested`` is above the limit, by name.
-
-    ``unnamed`` is the limit of a slot that ``limit`` does not name: 0 for policies, Infinity for
-    projects, domains and waiting sessions. A slot that is over its limit already counts even if
-    none of it is requested.
-    """
-    over = [
-        slot
-        for slot in limit.keys() | used.keys() | requested.keys()
-        if _over(used.get(slot, ZERO) + requested.get(slot, ZERO), limit.get(slot, unnamed))
-    ]
-    return tuple(
-        SlotBreach(
-            slot=slot,
-            limit=limit.get(slot, unnamed),
-            used=used.get(slot, ZERO),
-            requested=requested.get(slot, ZERO),
-        )
-        for slot in sorted(over)
-    )
-
-
 def _over(amount: Decimal, limit: Decimal) -> bool:
     """Compare; an amount or limit that is no number does not keep."""
     return amount.is_nan() or limit.is_nan() or amount > limit
 
 
-def _breach(
-    level: Level,
-    name: str,
-    limit: ResourceSlot | None,
-    used: ResourceSlot,
-    requested: ResourceSlot,
-    *,
-    unnamed: Decimal = ZERO,
-) -> LimitBreach | None:
-    if limit is None:
-        return None
-    slots = breached_slots(limit, used, requested, unnamed=unnamed)
-    return LimitBreach(level=level, name=name, slots=slots) if slots else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitUse:
+    """A resource limit and what counts against it already.
+
+    ``unnamed`` is the limit of a slot that ``limit`` does not name: 0 for policies, Infinity for
+    projects, domains and waiting sessions. No ``limit`` is no limit.
+    """
+
+    level: Level
+    name: str
+    limit: ResourceSlot | None
+    used: ResourceSlot
+    unnamed: Decimal = ZERO
+
+    def breach(self, requested: ResourceSlot) -> LimitBreach | None:
+        """Tell in which slots ``used + requested`` would be above the limit, by name.
+
+        A slot that is over its limit already counts even if none of it is requested.
+        """
+        limit, used = self.limit, self.used
+        if limit is None:
+            return None
+        over = [
+            slot
+            for slot in limit.keys() | used.keys() | requested.keys()
+            if _over(
+                used.get(slot, ZERO) + requested.get(slot, ZERO), limit.get(slot, self.unnamed)
+            )
+        ]
+        slots = tuple(
+            SlotBreach(
+                slot=slot,
+                limit=limit.get(slot, self.unnamed),
+                used=used.get(slot, ZERO),
+                requested=requested.get(slot, ZERO),
+            )
+            for slot in sorted(over)
+        )
+        return LimitBreach(level=self.level, name=self.name, slots=slots) if slots else None
+
+    def headroom(self, slot: str) -> Decimal:
+        """Say how much more of the slot may be used; below zero if too much is already."""
+        if self.limit is None:
+            return UNLIMITED
+        return self.limit.get(slot, self.unnamed) - self.used.get(slot, ZERO)
 
 
-def keypair_breach(
-    owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
+def keypair_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
     policy = limits.keypairs.get(owner.access_key)
-    return _breach(
-        Level.KEYPAIR,
-        owner.access_key,
-        policy.resource_slots if policy else None,
-        occupancy.keypairs.get(owner.access_key, NO_SLOTS),
-        requested,
+    return LimitUse(
+        level=Level.KEYPAIR,
+        name=owner.access_key,
+        limit=policy.resource_slots if policy else None,
+        used=occupancy.keypairs.get(owner.access_key, NO_SLOTS),
     )
 
 
-def user_breach(
-    owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
+def user_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
     """Everything the user runs, with whichever keypair, against the main keypair's policy."""
-    return _breach(
-        Level.USER,
-        str(owner.user_id),
-        limits.users.get(owner.user_id),
-        occupancy.users.get(owner.user_id, NO_SLOTS),
-        requested,
+    return LimitUse(
+        level=Level.USER,
+        name=str(owner.user_id),
+        limit=limits.users.get(owner.user_id),
+        used=occupancy.users.get(owner.user_id, NO_SLOTS),
     )
 
 
-def project_breach(
-    owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
-    return _breach(
-        Level.PROJECT,
-        str(owner.group_id),
-        limits.groups.get(owner.group_id),
-        occupancy.groups.get(owner.group_id, NO_SLOTS),
-        requested,
+def project_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
+    return LimitUse(
+        level=Level.PROJECT,
+        name=str(owner.group_id),
+        limit=limits.groups.get(owner.group_id),
+        used=occupancy.groups.get(owner.group_id, NO_SLOTS),
         unnamed=UNLIMITED,
     )
 
 
-def domain_breach(
-    owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
-    return _breach(
-        Level.DOMAIN,
-        owner.domain_name,
-        limits.domains.get(owner.domain_name),
-        occupancy.domains.get(owner.domain_name, NO_SLOTS),
-        requested,
+def domain_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
+    return LimitUse(
+        level=Level.DOMAIN,
+        name=owner.domain_name,
+        limit=limits.domains.get(owner.domain_name),
+        used=occupancy.domains.get(owner.domain_name, NO_SLOTS),
         unnamed=UNLIMITED,
     )
+
+
+def queue_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
+    """Look at what the keypair's waiting sessions ask for; a limit without slots is none."""
+    policy = limits.keypairs.get(owner.access_key)
+    return LimitUse(
+        level=Level.QUEUE,
+        name=owner.access_key,
+        limit=(policy.max_pending_session_resource_slots if policy else None) or None,
+        used=occupancy.pending_slots.get(owner.access_key, NO_SLOTS),
+        unnamed=UNLIMITED,
+    )
+
+
+def resource_uses(owner: Owner, limits: Limits, occupancy: Occupancy) -> tuple[LimitUse, ...]:
+    """List what limits a running session, the nearest to the caller first."""
+    of = (keypair_use, user_use, project_use, domain_use)
+    return tuple(use(owner, limits, occupancy) for use in of)
 
 
 def binding_limit(
@@ -213,8 +226,7 @@ def binding_limit(
     A limit that can *never* hold it is named before one that is only in use at the moment; among
     equals the nearest to the caller is: keypair, user, project, domain.
     """
-    checks = (keypair_breach, user_breach, project_breach, domain_breach)
-    found = [check(owner, requested, limits, occupancy) for check in checks]
+    found = [use.breach(requested) for use in resource_uses(owner, limits, occupancy)]
     breaches = [breach for breach in found if breach is not None]
     return min(breaches, key=lambda breach: not breach.never_fits, default=None)
 
@@ -249,21 +261,6 @@ def pending_count_breach(
     return CountBreach(name=access_key, counted=Counted.PENDING_SESSIONS, limit=limit, used=used)
 
 
-def pending_slots_breach(
-    access_key: str, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
-    """Add ``requested`` to what waits; no limit, or one without slots, is unlimited."""
-    policy = limits.keypairs.get(access_key)
-    return _breach(
-        Level.QUEUE,
-        access_key,
-        (policy.max_pending_session_resource_slots if policy else None) or None,
-        occupancy.pending_slots.get(access_key, NO_SLOTS),
-        requested,
-        unnamed=UNLIMITED,
-    )
-
-
 def queueing_breach(
     session: PendingSession, limits: Limits, occupancy: Occupancy
 ) -> CountBreach | LimitBreach | None:
@@ -271,6 +268,6 @@ def queueing_breach(
 
     For the time of creation: ``occupancy`` has the real pending numbers without ``session``.
     """
-    return pending_count_breach(session.access_key, limits, occupancy) or pending_slots_breach(
-        session.access_key, session.requested_slots, limits, occupancy
-    )
+    return pending_count_breach(session.access_key, limits, occupancy) or queue_use(
+        session.owner, limits, occupancy
+    ).breach(session.requested_slots)

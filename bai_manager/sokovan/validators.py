@@ -84,9 +84,7 @@ Cause: TypeAlias = (
     "quota.LimitBreach | quota.CountBreach | UnmetDependencies | NotBefore | TypeNotAllowed"
 )
 _Check: TypeAlias = "Callable[[PendingSession, Situation], tuple[Cause, str] | None]"
-_ResourceLimit: TypeAlias = (
-    "Callable[[Owner, ResourceSlot, Limits, Occupancy], quota.LimitBreach | None]"
-)
+_UseOf: TypeAlias = "Callable[[Owner, Limits, Occupancy], quota.LimitUse]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +138,12 @@ def _dependencies(
     )
 
 
-def _within(breach_of: _ResourceLimit, whose: str) -> _Check:
+def _within(use_of: _UseOf, whose: str) -> _Check:
     def check(
         session: PendingSession, situation: Situation
     ) -> tuple[quota.LimitBreach, str] | None:
-        breach = breach_of(
-            session.owner, session.requested_slots, situation.limits, situation.occupancy
-        )
+        use = use_of(session.owner, situation.limits, situation.occupancy)
+        breach = use.breach(session.requested_slots)
         return (breach, f"{whose} resource quota exceeded ({breach})") if breach else None
 
     return check
@@ -176,9 +173,8 @@ def _joining_slots(
 def _queue_holds(
     session: PendingSession, joining: ResourceSlot, situation: Situation
 ) -> tuple[quota.LimitBreach, str] | None:
-    breach = quota.pending_slots_breach(
-        session.access_key, joining, situation.limits, situation.occupancy
-    )
+    use = quota.queue_use(session.owner, situation.limits, situation.occupancy)
+    breach = use.breach(joining)
     return (breach, f"Pending session resource limit exceeded ({breach})") if breach else None
 
 
@@ -235,19 +231,19 @@ VALIDATORS: Final = (
         name="DomainResourceLimitValidator",
         passed="Domain has sufficient resource quota for the requested session",
         error=errors.DomainResourceQuotaExceeded,
-        check=_within(quota.domain_breach, "Domain"),
+        check=_within(quota.domain_use, "Domain"),
     ),
     Validator(
         name="GroupResourceLimitValidator",
         passed="Group has sufficient resource quota for the requested session",
         error=errors.GroupResourceQuotaExceeded,
-        check=_within(quota.project_breach, "Group"),
+        check=_within(quota.project_use, "Group"),
     ),
     Validator(
         name="KeypairResourceLimitValidator",
         passed="Keypair has sufficient resource quota for the requested session",
         error=errors.KeypairResourceQuotaExceeded,
-        check=_within(quota.keypair_breach, "Keypair"),
+        check=_within(quota.keypair_use, "Keypair"),
     ),
     _PENDING_COUNT,
     _PENDING_SLOTS,
@@ -261,7 +257,7 @@ VALIDATORS: Final = (
         name="UserResourceLimitValidator",
         passed="User has sufficient resource quota for the requested session",
         error=errors.UserResourceQuotaExceeded,
-        check=_within(quota.user_breach, "User main-keypair"),
+        check=_within(quota.user_use, "User main-keypair"),
     ),
 )
 """What a waiting session has to pass to start."""
