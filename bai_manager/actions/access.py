@@ -47,6 +47,7 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SESSION, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.WAIT): Rule.OWNER_OR_MONITOR,
+    (EntityType.SESSION, Operation.GET_USAGE): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.EXECUTE): Rule.OWNER,
     (EntityType.SESSION, Operation.COMPLETE): Rule.OWNER,
     (EntityType.SESSION, Operation.INTERRUPT): Rule.OWNER,

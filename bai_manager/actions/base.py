@@ -33,6 +33,7 @@ class Operation(StrEnum):
     WAIT = "wait"
     GET_LOGS = "get_logs"
     LIST_FILES = "list_files"
+    GET_USAGE = "get_usage"
     DOWNLOAD_FILE = "download_file"
     COMPLETE = "complete"
     CREATE = "create"
@@ -57,6 +58,7 @@ _READS = frozenset(
         Operation.WAIT,
         Operation.GET_LOGS,
         Operation.LIST_FILES,
+        Operation.GET_USAGE,
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
     }

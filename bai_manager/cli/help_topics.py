@@ -154,7 +154,7 @@ Filters are applied by the database; several must all hold.
   status!=ERROR           none of these
   size>=10GiB             also >, < and <=, for numbers, sizes and times
   name~train              contains, in any case
-  name=a\\,b              a comma in a value
+  name=a\\,b               a comma in a value
 
   Times      2026-01-31T08:00:00Z  2026-01-31  now  today  yesterday
              2d is two days ago, so created_at>2d is newer than that; +2h lies ahead

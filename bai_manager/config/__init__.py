@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bai_manager.config.files import read_text
-from bai_manager.config.paths import SITE_CONFIG_FILE, Paths
+from bai_manager.config.paths import LOCATION_VARIABLES, SITE_CONFIG_FILE, Paths
 from bai_manager.config.profiles import LOCAL, ConfigFiles, existing_profile, wanted_profile
 
 if TYPE_CHECKING:
@@ -82,6 +82,13 @@ def load_config(
 def read_files(environ: Mapping[str, str], *, site_file: Path = SITE_CONFIG_FILE) -> ConfigFiles:
     """Read the files without looking at any profile in them. Raises ConfigurationError."""
     return ConfigFiles.read(Paths.of(environ, LOCAL), site_file)
+
+
+def without_files(environ: Mapping[str, str], flags: Mapping[str, str | None]) -> Config:
+    """Resolve what only concerns output, for commands that look at or mend broken files."""
+    wanted = ("BAI_OUTPUT", "BAI_COLOR", *LOCATION_VARIABLES)
+    safe = {name: environ[name] for name in wanted if name in environ}
+    return resolve(ConfigFiles(), safe, profile=LOCAL, flags=flags, read_secret=_read_secret)
 
 
 def resolve(

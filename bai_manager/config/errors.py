@@ -14,8 +14,9 @@
     └── ConfigLocked         another process is changing the files
     InvalidInput
     ├── InvalidProfileName   a name that cannot be the name of a folder
-    ├── InvalidGivenValue    ``config set`` of a value that does not fit
+    ├── InvalidGivenValue    a value on the command line that does not fit
     ├── UnknownSetting       ``config get|set|unset`` of a key that no setting has
+    ├── MissingValue         ``config set`` of a setting that is no secret, without a value
     └── SecretOnCommandLine  ``config set`` of a secret with its value as an argument
 """
 
@@ -136,14 +137,14 @@ class ConfigLocked(TryAgain):
 
 
 class InvalidGivenValue(InvalidInput):
-    """A value for ``config set``; ``given`` is None for a secret."""
+    """A value on the command line; ``key`` is a setting or a flag, ``given`` None for a secret."""
 
     error_code = "backendai_setup_invalid-parameters"
 
     def __init__(self, key: str, why: str, *, given: str | None, hint: str) -> None:
-        shown = "That" if given is None else given
+        shown = "What was given" if given is None else given
         super().__init__(
-            f"{shown} is no valid {key}: {why}",
+            f"{shown} is not valid for {key}: {why}",
             hint=hint,
             details={"key": key, "reason": why},
         )
@@ -167,6 +168,17 @@ class UnknownSetting(InvalidInput):
             f"There is no setting {quoted(key)}",
             hint=f"{hint} All of them: bai-manager config show",
             details={"key": key, "similar": [*near]},
+        )
+
+
+class MissingValue(InvalidInput):
+    error_code = "backendai_setup_invalid-parameters"
+
+    def __init__(self, key: str, help_: str) -> None:
+        super().__init__(
+            f"There is no value for {key}",
+            hint=f"{help_} bai-manager config set {key} VALUE".strip(),
+            details={"key": key},
         )
 
 

@@ -14,7 +14,7 @@ from bai_manager.errors import ConfigurationError
 from bai_manager.types.credentials import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bai_manager.config.files import ConfigFile
@@ -46,18 +46,20 @@ class Layers:
         flags: Mapping[str, str | None],
         read_secret: ReadSecret,
     ) -> Layers:
-        """Stack flags, environment and files. Raises ConfigurationError."""
+        """Stack flags, environment and files, over what follows from them.
+
+        Raises ConfigurationError.
+        """
         proxies = files.storage_proxies(profile)
-        return cls(
-            (
-                flag_layer(flags),
-                environment_layer(environ, proxies, read_secret),
-                *(
-                    file_layer(file, profile, environ, secrets=file is files.credentials)
-                    for file in files.present
-                ),
-            )
+        given = (
+            flag_layer(flags),
+            environment_layer(environ, proxies, read_secret),
+            *(
+                file_layer(file, profile, environ, secrets=file is files.credentials)
+                for file in files.present
+            ),
         )
+        return cls((*given, derived_layer(given)))
 
     def origin(self, name: str) -> Origin:
         """Where the value that counts came from."""
@@ -118,6 +120,12 @@ def file_layer(
         paths[name] = place
         values[name] = wrapped(key, value, environ)
     return Layer(values, lambda name: Origin("file", file.place_of(paths[name])))
+
+
+def derived_layer(given: Iterable[Layer]) -> Layer:
+    """Decide that a database address without a kind means a cluster."""
+    addressed = any("database.dsn" in layer.values for layer in given)
+    return Layer({"kind": "cluster"} if addressed else {}, lambda _: DEFAULT)
 
 
 def nested(values: Mapping[str, object]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from bai_manager.config import resolve
 from bai_manager.config.keys import RESERVED_VARIABLES, known_keys
+from bai_manager.config.paths import LOCATION_VARIABLES
 from bai_manager.config.profiles import wanted_profile
 from bai_manager.errors import BackendAIError
 
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from bai_manager.config.profiles import ConfigFiles
     from bai_manager.types.credentials import Secret
 
-_LOCATIONS = (
-    "HOME",
-    "BAI_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_STATE_HOME",
-    "XDG_CACHE_HOME",
-)
 _NEARLY = 0.85
 _SHOWN_PARAMETERS = frozenset({"host", "port", "dbname", "user", "sslmode"})
 
@@ -46,7 +39,7 @@ def profile_summaries(files: ConfigFiles, environ: Mapping[str, str]) -> list[Pr
 
     ``default`` is the profile that is used when none is named on the command line.
     """
-    places = {name: environ[name] for name in _LOCATIONS if name in environ}
+    places = {name: environ[name] for name in LOCATION_VARIABLES if name in environ}
     default, _ = wanted_profile(None, environ, files)
     return [_summary(files, places, name, default=name == default) for name in files.profiles]
 

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SITE_CONFIG_FILE = Path("/etc/bai-manager/config.toml")
+LOCATION_VARIABLES = (
+    "HOME",
+    "BAI_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+)
 _NAME = "bai-manager"
 
 

@@ -68,13 +68,6 @@ def _absolute(path: Path) -> Path:
     return path
 
 
-def _kind(validated: dict[str, object]) -> Kind:
-    """Decide that a database address without a kind means a cluster."""
-    database = validated.get("database")
-    named = isinstance(database, DatabaseSettings) and database.dsn is not None
-    return "cluster" if named else "embedded"
-
-
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -216,16 +209,16 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
 
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     kind: Kind = Field(
-        default_factory=_kind,
-        description="embedded (this machine) or cluster; by default what database.dsn says.",
+        default="embedded",
+        description="embedded (this machine) or cluster; a database.dsn alone means cluster.",
     )
     access_key: Word | None = Field(default=None, description="Who acts.")
     secret_key: SecretText | None = Field(default=None, description="Proves who acts.")
     admin_password: SecretText | None = Field(
         default=None, description="First administrator's password, as made by init."
     )
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     agent: AgentSettings = Field(default_factory=AgentSettings)
     storage: dict[Word, StorageSettings] = Field(default_factory=dict)

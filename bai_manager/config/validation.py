@@ -28,7 +28,8 @@ _NUMBER = re.compile(r"\d{1,12}(\.\d{1,9})?")
 def settings_from(layers: Layers) -> Settings:
     """Put the layers' values over the defaults.
 
-    Raises InvalidSetting, which says where the bad value came from.
+    Raises InvalidSetting, which says where the bad value came from; InvalidGivenValue when that
+    is the command line.
     """
     try:
         settings = _build(layers)
@@ -107,9 +108,11 @@ def _first_problem(error: ValidationError) -> tuple[str, str]:
     return name, problem["msg"].removeprefix("Value error, ")
 
 
-def _invalid(name: str, why: str, layers: Layers) -> InvalidSetting:
+def _invalid(name: str, why: str, layers: Layers) -> InvalidSetting | InvalidGivenValue:
     key, origin = find_key(name), layers.origin(name)
     shown = None if key is None else _shown(key, layers.value(name))
+    if origin.kind == "flag":
+        return InvalidGivenValue(origin.where, why, given=shown, hint=key.help if key else "")
     hint = (
         f"Correct or unset {origin.where}."
         if origin.kind == "environment"

@@ -28,6 +28,11 @@ class Format(StrEnum):
     NAME = "name"
 
     @property
+    def is_structured(self) -> bool:
+        """Whether stdout holds one encoded value or nothing, so that raw text has no place there."""
+        return self in {Format.JSON, Format.JSONL, Format.YAML}
+
+    @property
     def is_human(self) -> bool:
         return self in {Format.TABLE, Format.WIDE}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from bai_manager.cli.output.columns import select_columns
@@ -11,7 +12,7 @@ from bai_manager.cli.output.options import Format, OutputOptions
 from bai_manager.cli.output.writers import RowWriter, machine_writer, row_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 
     from bai_manager.cli.output.columns import Column
     from bai_manager.types.json import JsonObject, JsonValue
@@ -48,14 +49,14 @@ def emit_rows(
 async def emit_stream(
     options: OutputOptions,
     columns: Sequence[Column[T]],
-    rows: AsyncGenerator[T, None],
+    rows: AsyncIterable[T],
     *,
     name: Callable[[T], str],
     noun: str = "rows",
     total: int | None = None,
 ) -> None:
-    """As ``emit_rows``, from a generator that reads as it goes; it is closed in any case."""
-    async with aclosing(rows):
+    """As ``emit_rows``, from what reads as it goes; a generator is closed in any case."""
+    async with _closed_at_end(rows):
         writer = row_writer(options, columns, name=name, noun=noun, total=total)
         async for row in rows:
             writer.write(row)
@@ -63,6 +64,15 @@ async def emit_stream(
                 break
     writer.close()
     mark_dry_run(options)
+
+
+@asynccontextmanager
+async def _closed_at_end(rows: AsyncIterable[T]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if isinstance(rows, AsyncGenerator):
+            await rows.aclose()
 
 
 def emit_object(

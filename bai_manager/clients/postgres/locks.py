@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PAUSE = 0.01  # seconds between two looks
+_PAUSE = 0.005  # seconds between two looks
 
 
 def try_lock(path: Path) -> int | None:
-    """A descriptor holding the lock (created if missing), or None when somebody else holds it.
+    """Take the lock: a descriptor holding it, or None when somebody else does.
 
-    The lock lasts until the descriptor and all its inherited copies are closed.
+    It lasts until the descriptor and all its inherited copies are closed.
     """
     return _lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds it exclusively."""
+    """Tell whether a process holds the lock."""
     try:
         descriptor = _lock(os.open(path, os.O_RDONLY), fcntl.LOCK_SH)
     except FileNotFoundError:
@@ -35,21 +35,11 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _lock(descriptor: int, kind: int) -> int | None:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 @contextmanager
 def locked(path: Path, deadline: float) -> Iterator[int]:
-    """Hold the lock; the value is its descriptor, to be passed on to child processes.
+    """Hold the lock; the value is its descriptor, for child processes to inherit.
 
-    Raises:
-        TimeoutError: others held it until DEADLINE (:func:`time.monotonic`).
+    Raises `TimeoutError` when others have held it until the deadline (of `time.monotonic`).
     """
     descriptor = try_lock(path)
     while descriptor is None:
@@ -62,11 +52,16 @@ def locked(path: Path, deadline: float) -> Iterator[int]:
 
 
 def pause(deadline: float) -> None:
-    """Wait a moment.
-
-    Raises:
-        TimeoutError: DEADLINE is over.
-    """
+    """Wait a moment; raise `TimeoutError` when the deadline is over."""
     if monotonic() >= deadline:
         raise TimeoutError
     sleep(_PAUSE)
+
+
+def _lock(descriptor: int, kind: int) -> int | None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

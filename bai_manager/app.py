@@ -1,0 +1,292 @@
+"""The composition root: every part is built here once, on first use, from the profile.
+
+The difference between one machine and a cluster is which client a method below builds.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from bai_manager.actions.actor import Credentials
+from bai_manager.actions.errors import CredentialsMissing
+from bai_manager.actions.processor import ActionProcessor
+from bai_manager.actions.validators.access import AccessValidator
+from bai_manager.actions.validators.authentication import AuthenticationValidator
+from bai_manager.repositories.access import AccessRepository
+from bai_manager.repositories.audit import AuditRepository
+from bai_manager.repositories.database import Database
+from bai_manager.services.session.console import NullConsole
+from bai_manager.types.clock import system_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bai_manager.actions.actor import Actor
+    from bai_manager.actions.monitors.base import Monitor
+    from bai_manager.actions.processor import ActionT
+    from bai_manager.clients.agent.pool import Agents
+    from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+    from bai_manager.config import Config
+    from bai_manager.repositories.scheduler import SchedulerRepository
+    from bai_manager.services.agent.service import AgentService
+    from bai_manager.services.audit.service import AuditService
+    from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.image.service import ImageService
+    from bai_manager.services.kernel.service import KernelService
+    from bai_manager.services.scheduler.service import SchedulerService
+    from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.service import SessionService
+    from bai_manager.services.system.service import SystemService
+    from bai_manager.sokovan.runner import SchedulerRunner
+    from bai_manager.types.clock import Clock
+
+LOCAL_AGENT = ("i-local", "local://")
+
+
+class ProfileAuthorizer:
+    """The actor of a profile's key pair, verified once, and what it may do."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._actor: Actor | None = None
+
+    async def actor(self) -> Actor:
+        if self._actor is None:
+            authentication = AuthenticationValidator(self._app.access)
+            self._actor = await authentication.authenticate(self._app.credentials)
+        return self._actor
+
+    async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
+        return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class App:
+    """Everything one command needs, for one profile."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        act_as: str | None = None,
+        dry_run: bool = False,
+        console: ConsoleSink | None = None,
+        monitors: Sequence[Monitor] = (),
+        warn: Callable[[str], None] = lambda _message: None,
+        clock: Clock = system_clock,
+    ) -> None:
+        self._config = config
+        self._act_as = act_as
+        self._dry_run = dry_run
+        self._console = console or NullConsole()
+        self._monitors = monitors
+        self._warn = warn
+        self._clock = clock
+
+    @cached_property
+    def processor(self) -> ActionProcessor:
+        return ActionProcessor(
+            service_of=self.service,
+            authorizer=ProfileAuthorizer(self),
+            audit=self.audit_log,
+            clock=self._clock,
+            new_id=uuid4,
+            monitors=self._monitors,
+            audit_reads=self._config.settings.audit.reads,
+            dry_run=self._dry_run,
+            warn=self._warn,
+        )
+
+    def service(self, noun: str) -> object:
+        """The service of a noun, built on first use."""
+        service: object = getattr(self, f"{noun}_service")
+        return service
+
+    @property
+    def credentials(self) -> Credentials:
+        settings = self._config.settings
+        if settings.access_key is None or settings.secret_key is None:
+            raise CredentialsMissing(self._config.profile_name)
+        return Credentials(
+            access_key=settings.access_key, secret_key=settings.secret_key, act_as=self._act_as
+        )
+
+    @cached_property
+    def embedded(self) -> EmbeddedPostgres:
+        from bai_manager.clients.postgres.embedded import EmbeddedPostgres  # noqa: PLC0415
+
+        return EmbeddedPostgres(self._config.paths.data_dir / "postgres")
+
+    @cached_property
+    def database(self) -> Database:
+        settings = self._config.settings.database
+        return Database(
+            self._database_url(),
+            connect_timeout=settings.connect_timeout,
+            statement_timeout=settings.statement_timeout,
+            dry_run=self._dry_run,
+        )
+
+    def _database_url(self) -> str:
+        settings = self._config.settings
+        if settings.kind == "embedded":
+            if settings.database.autostart:
+                self.embedded.start()
+            return self.embedded.sqlalchemy_url()
+        if settings.database.dsn is None:
+            raise self._config.missing("database.dsn")
+        scheme, _, rest = settings.database.dsn.reveal().partition("://")
+        return f"{scheme.replace('postgres', 'postgresql', scheme == 'postgres')}+psycopg://{rest}"
+
+    @cached_property
+    def access(self) -> AccessRepository:
+        return AccessRepository(self.database)
+
+    @cached_property
+    def audit_log(self) -> AuditRepository:
+        return AuditRepository(self.database)
+
+    @cached_property
+    def agents(self) -> Agents:
+        from bai_manager.clients.agent.pool import AgentPool  # noqa: PLC0415
+
+        embedded = self._config.settings.kind == "embedded"
+        return AgentPool(
+            {"local": self._local_agent} if embedded else {},
+            resident=[LOCAL_AGENT] if embedded else [],
+        )
+
+    def _local_agent(self, agent_id: str, _addr: str) -> AgentClient:
+        if self._dry_run:
+            from bai_manager.clients.agent.rehearsal import RehearsalAgent  # noqa: PLC0415
+
+            return RehearsalAgent(agent_id, self._clock)
+        from bai_manager.clients.agent.local.client import LocalAgentClient  # noqa: PLC0415
+
+        return LocalAgentClient(
+            agent_id,
+            self._config.settings.agent.local_root or self._config.paths.data_dir / "agents",
+            on_kernel_end=self._scheduler_command(),
+            hook_environ=self._own_environ(),
+        )
+
+    def _scheduler_command(self) -> list[str]:
+        """What a kernel that ends by itself runs, so that its rows are finished at once."""
+        return [
+            sys.executable,
+            "-m",
+            "bai_manager",
+            "--profile",
+            self._config.profile_name,
+            "scheduler",
+            "run",
+        ]
+
+    def _own_environ(self) -> dict[str, str]:
+        names = ("BAI_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HOME", "PATH")
+        found = {name: os.environ[name] for name in names if name in os.environ}
+        return {**found, "BAI_DATABASE_AUTOSTART": "false"}
+
+    @cached_property
+    def scheduler_store(self) -> SchedulerRepository:
+        from bai_manager.repositories.scheduler import SchedulerRepository  # noqa: PLC0415
+
+        return SchedulerRepository(self.database)
+
+    @cached_property
+    def scheduler(self) -> SchedulerRunner:
+        from bai_manager.sokovan.runner import SchedulerRunner  # noqa: PLC0415
+
+        return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
+
+    @cached_property
+    def session_service(self) -> SessionService:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.session import SessionRepository  # noqa: PLC0415
+        from bai_manager.services.session.service import SessionService  # noqa: PLC0415
+
+        return SessionService(
+            sessions=SessionRepository(self.database),
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=ScalingGroupRepository(self.database),
+            agents=self.agents,
+            scheduler=self.scheduler,
+            console=self._console,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def kernel_service(self) -> KernelService:
+        from bai_manager.repositories.session import SessionRepository  # noqa: PLC0415
+        from bai_manager.services.kernel.service import KernelService  # noqa: PLC0415
+
+        return KernelService(
+            sessions=SessionRepository(self.database),
+            agents=self.agents,
+            scheduler=self.scheduler,
+        )
+
+    @cached_property
+    def scheduler_service(self) -> SchedulerService:
+        from bai_manager.services.scheduler.service import SchedulerService  # noqa: PLC0415
+
+        return SchedulerService(runner=self.scheduler, store=self.scheduler_store)
+
+    @cached_property
+    def agent_service(self) -> AgentService:
+        from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
+
+        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+
+    @cached_property
+    def image_service(self) -> ImageService:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.services.image.service import ImageService  # noqa: PLC0415
+
+        return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def auth_service(self) -> AuthService:
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.auth.service import AuthService  # noqa: PLC0415
+
+        return AuthService(owners=OwnerRepository(self.database))
+
+    @cached_property
+    def audit_service(self) -> AuditService:
+        from bai_manager.services.audit.service import AuditService  # noqa: PLC0415
+
+        return AuditService(audit=self.audit_log)
+
+    @cached_property
+    def system_service(self) -> SystemService:
+        from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
+        from bai_manager.config.vault import ProfileVault  # noqa: PLC0415
+        from bai_manager.repositories.system import SystemRepository  # noqa: PLC0415
+        from bai_manager.services.system.service import SystemService  # noqa: PLC0415
+
+        return SystemService(
+            system=SystemRepository(self.database),
+            vault=ProfileVault(self._config),
+            host=describe_host(),
+        )
+
+    async def prepare_database(self) -> None:
+        """Create the schema in an empty database; nothing when it is there."""
+        from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
+
+        async with self.database.transaction() as connection:
+            await create_schema(connection)
+
+    async def close(self) -> None:
+        """Let go of whatever was opened."""
+        if "database" in self.__dict__:
+            await self.database.close()

@@ -1,0 +1,291 @@
+"""The local agent: kernels are supervised processes on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bai_manager.clients.agent.errors import AgentError, AgentUnreachable, KernelNotOnAgent
+from bai_manager.clients.agent.local import state
+from bai_manager.clients.agent.local.connection import Connection, Failure, NoAnswer
+from bai_manager.clients.agent.local.folder import KernelFolder, kernel_folders
+from bai_manager.clients.agent.local.reports import creation_info_of, report_on
+from bai_manager.clients.agent.protocol import (
+    AgentHealth,
+    Completions,
+    ExecutionMode,
+    ExecutionResult,
+    ExecutionStatus,
+    KernelStat,
+)
+from bai_manager.types.clock import system_clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+    from uuid import UUID
+
+    from bai_manager.clients.agent.local.files import WorkTree
+    from bai_manager.clients.agent.local.spec import KernelSpec
+    from bai_manager.clients.agent.protocol import (
+        ClusterInfo,
+        FileEntry,
+        ImageSpec,
+        KernelCreationConfig,
+        KernelCreationInfo,
+        KernelReport,
+    )
+    from bai_manager.types.clock import Clock
+    from bai_manager.types.json import JsonObject
+    from bai_manager.types.resource_slot import ResourceSlot
+
+    T = TypeVar("T")
+
+_CALL_LIMIT = 30.0
+_COMPLETION_LIMIT = 10.0
+_SERVICE_LIMIT = 20.0
+_TURN_MARGIN = 10.0
+_SILENCE_LIMIT = 15.0
+_STOP_MARGIN = 5.0
+_KILL_LIMIT = 10.0
+_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1
+_LOG_LIMIT = 10 * 2**20
+
+
+class LocalAgentClient:
+    """An ``AgentClient`` without an agent: each kernel is a detached supervisor process.
+
+    A kernel outlives the process that created it. What it writes, where it is, and how it ended
+    is in a folder of its own below ``root`` (see ``state``), which is all that processes using
+    the same root share.
+
+    **No isolation.** Kernels run as the user who runs this, on the machine's own Python and
+    shell, whatever the image says; the image gives labels and service commands only
+    (``ai.backend.local.service.<name>``: a command line with ``{port}``). Limits hold as far as
+    a process without privileges can set them (see ``limits``, ``stats``).
+
+    **Mounts** are symbolic links in the work folder. ``ro`` is kept by ``upload_file``; code of
+    the session itself could write, because that takes a mount namespace, which an ordinary user
+    cannot count on. A folder whose kernel path is not below ``/home/work`` is not mounted, and
+    the log says so.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        root: Path,
+        *,
+        available_slots: ResourceSlot | None = None,
+        on_kernel_end: Sequence[str] | None = None,
+        on_kernel_end_environ: Mapping[str, str] | None = None,
+        log_limit: int = _LOG_LIMIT,
+        start_limit: float = 300.0,
+        stop_grace: float = 2.0,
+        clock: Clock = system_clock,
+    ) -> None:
+        """``available_slots``: None takes what the machine has.
+
+        ``on_kernel_end`` is a program the supervisor starts, detached and silent, when a kernel
+        or its batch command ends by itself. It has a minimal environment (no ``BAI_`` variables,
+        see ``creation.SUPERVISOR_VARIABLES``) and what ``on_kernel_end_environ`` adds.
+
+        Seconds: ``start_limit`` for a kernel to serve, its bootstrap script included;
+        ``stop_grace`` between asking its processes to end and killing them. ``log_limit`` is in
+        bytes.
+        """
+        self.agent_id = agent_id
+        self._root = os.path.abspath(root)  # noqa: PTH100 - no link is to be resolved
+        self._available_slots = available_slots
+        self._on_kernel_end = tuple(on_kernel_end or ())
+        self._on_kernel_end_environ = dict(on_kernel_end_environ or {})
+        self._log_limit = log_limit
+        self._start_limit = start_limit
+        self._stop_grace = stop_grace
+        self._clock = clock
+        self._turns: dict[str, Connection] = {}
+
+    async def aclose(self) -> None:
+        """Give up the executions that have not been followed to their end: they are ended."""
+        while self._turns:
+            await self._turns.popitem()[1].close()
+
+    def available_slots(self) -> ResourceSlot:
+        """What kernels may occupy together: as configured, or all CPUs and memory there are."""
+        if self._available_slots is not None:
+            return self._available_slots
+        from bai_manager.types.resource_slot import ResourceSlot  # noqa: PLC0415 - start-up
+
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return ResourceSlot({"cpu": len(os.sched_getaffinity(0)), "mem": memory})
+
+    async def health(self) -> AgentHealth:
+        from bai_manager import __version__  # noqa: PLC0415 - here only
+
+        return AgentHealth(status="ok", version=__version__)
+
+    async def gather_hwinfo(self) -> JsonObject:
+        slots = self.available_slots().to_json()
+        return {
+            device: {"status": "healthy", "status_info": None, "metadata": {"slots": amount}}
+            for device, amount in slots.items()
+        }
+
+    async def check_and_pull(self, images: Sequence[ImageSpec]) -> None:
+        """Do nothing: a kernel runs on what the machine has, so every image is there."""
+
+    async def create_kernels(
+        self,
+        session_id: UUID,
+        configs: Sequence[KernelCreationConfig],
+        cluster: ClusterInfo,
+    ) -> list[KernelCreationInfo]:
+        """Start kernels; when one of them fails, those started by this call are ended again."""
+        del cluster  # names and sizes are in the environment the caller gives
+        started: list[KernelFolder] = []
+        try:
+            for config in configs:
+                folder = self._folder(config.kernel_id)
+                if await self._launch(folder, config):
+                    started.append(folder)
+            return await self._all_serving([self._folder(config.kernel_id) for config in configs])
+        except (AgentError, AgentUnreachable):
+            for folder in started:
+                await self._end(folder, state.FAILED_TO_START)
+            raise
+
+    async def destroy_kernel(self, kernel_id: UUID, session_id: UUID, reason: str) -> None:
+        del session_id
+        await self._end(self._folder(kernel_id), reason)
+
+    async def restart_kernel(self, kernel_id: UUID, session_id: UUID) -> KernelCreationInfo:
+        """End every process of the kernel and begin anew in the same folder."""
+        del session_id
+        info = await self._call(kernel_id, {"op": "restart"}, self._start_limit)
+        return creation_info_of(kernel_id, info)
+
+    async def interrupt_kernel(self, kernel_id: UUID) -> None:
+        await self._call(kernel_id, {"op": "interrupt"})
+
+    async def execute(
+        self,
+        session_id: UUID,
+        kernel_id: UUID,
+        *,
+        run_id: str,
+        mode: ExecutionMode,
+        code: str,
+        opts: JsonObject,
+        flush_timeout: float,
+    ) -> ExecutionResult:
+        """One turn. ``query`` runs Python, or with ``{"language": "shell"}`` a command line.
+
+        The run belongs to the process that takes its turns: when that ends, so does the run.
+        """
+        del session_id
+        request: JsonObject = {
+            "op": "execute",
+            "run_id": run_id,
+            "mode": mode.value,
+            "code": code,
+            "opts": opts,
+            "flush_timeout": flush_timeout,
+        }
+        async with self._talk(kernel_id):
+            connection = self._turns.pop(run_id, None)
+            if connection is None:
+                connection = await Connection.open(self._serving(kernel_id).path, _CALL_LIMIT)
+            try:
+                told = await connection.ask(request, flush_timeout + _TURN_MARGIN)
+            except BaseException:
+                await connection.close()
+                raise
+        result = _execution_result(run_id, told)
+        if result.status is ExecutionStatus.FINISHED:
+            await connection.close()
+        else:
+            self._turns[run_id] = connection
+        return result
+
+    async def trigger_batch_execution(
+        self, session_id: UUID, kernel_id: UUID, code: str, timeout: float | None
+    ) -> None:
+        del session_id
+        await self._call(kernel_id, {"op": "batch", "command": code, "timeout": timeout})
+
+    async def get_completions(self, kernel_id: UUID, text: str, opts: JsonObject) -> Completions:
+        """Suggest for the name at the end of ``text``, in the interpreter's namespace."""
+        del opts
+        answer = await self._call(kernel_id, {"op": "complete", "text": text}, _COMPLETION_LIMIT)
+        found, error = answer.get("suggestions"), answer.get("error")
+        return Completions(
+            status=str(answer.get("status")),
+            suggestions=[str(name) for name in found] if isinstance(found, list) else [],
+            error=None if error is None else str(error),
+        )
+
+    async def get_logs(self, kernel_id: UUID) -> str:
+        from bai_manager.clients.agent.local.logs import read_log  # noqa: PLC0415 - start-up
+
+        return await asyncio.to_thread(read_log, self._known(kernel_id).path)
+
+    async def follow_logs(self, kernel_id: UUID) -> AsyncIterator[str]:
+        folder = self._known(kernel_id)
+        while folder.is_held and not folder.has_ended and folder.creation_info() is None:
+            await asyncio.sleep(_LONGEST_POLL)
+        if not folder.is_serving:
+            yield await self.get_logs(kernel_id)
+            return
+        async with self._talk(kernel_id):
+            connection = await Connection.open(folder.path, _CALL_LIMIT)
+            try:
+                await connection.send({"op": "follow"}, _CALL_LIMIT)
+                while not (message := await connection.receive(_SILENCE_LIMIT)).get("end"):
+                    if text := message.get("text"):
+                        yield str(text)
+            except NoAnswer:
+                if folder.is_serving:
+                    raise
+            finally:
+                await connection.close()
+
+    async def list_files(self, kernel_id: UUID, path: str) -> Sequence[FileEntry]:
+        return await self._in_work(kernel_id, lambda tree: tree.list(path))
+
+    async def upload_file(self, kernel_id: UUID, filename: str, data: bytes) -> None:
+        await self._in_work(kernel_id, lambda tree: tree.write(filename, data))
+
+    async def download_single(self, kernel_id: UUID, path: str) -> bytes:
+        return await self._in_work(kernel_id, lambda tree: tree.read(path))
+
+    async def download_file(self, kernel_id: UUID, path: str) -> bytes:
+        return await self._in_work(kernel_id, lambda tree: tree.archive(path))
+
+    async def start_service(self, kernel_id: UUID, service: str, opts: JsonObject) -> JsonObject:
+        """Return ``{"status": "started", "port": N}`` once it accepts connections on loopback."""
+        request: JsonObject = {"op": "start-service", "name": service, "opts": opts}
+        return await self._call(kernel_id, request, _SERVICE_LIMIT)
+
+    async def shutdown_service(self, kernel_id: UUID, service: str) -> None:
+        await self._call(kernel_id, {"op": "shutdown-service", "name": service})
+
+    async def kernel_reports(self) -> Sequence[KernelReport]:
+        """Read the state files; nobody is asked. Remains of a kernel nobody keeps are ended."""
+        return [self._report(folder) for folder in kernel_folders(self._root)]
+
+    async def forget_kernels(self, kernel_ids: Sequence[UUID]) -> None:
+        """Remove what is left of ended kernels; one that is alive stays."""
+        for kernel_id in kernel_ids:
+            folder = self._folder(kernel_id)
+            if folder.exists and (lock := await self._wait_for_end(folder)) is not None:
+                with _closing(lock):
+                    folder.settle(state.UNKNOWN, self._now())
+                    await asyncio.to_thread(folder.remove)
+
+    async def kernel_stats(self, kernel_ids: Sequence[UUID]) -> Mapping[UUID, KernelStat]:
+        found = await asyncio.gather(*map(self._stat, kernel_ids))
+        return {stat.kernel_id: stat for stat in found if stat is not None}

@@ -1,0 +1,197 @@
+"""A kernel's scratch folder, seen by the caller. What is in it: ``state``."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from bai_manager.clients.agent.local import process, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bai_manager.clients.agent.local.creation import Dotfile
+    from bai_manager.clients.agent.local.spec import KernelSpec
+    from bai_manager.types.json import JsonObject, JsonValue
+
+LOCKS = ".locks"
+_SUPERVISOR = "bai_manager.clients.agent.local.supervisor"
+_LAUNCH_LIMIT = 30.0
+_TAIL = 2000
+_FOLDER_NAME = re.compile("[0-9a-f]{32}")
+
+
+class KernelFolder:
+    def __init__(self, root: str, kernel_id: UUID) -> None:
+        self.kernel_id = kernel_id
+        self._root = root
+        self.path = os.path.join(root, kernel_id.hex)  # noqa: PTH118 - kept free of pathlib: see reports
+        self.lock_path = os.path.join(root, LOCKS, kernel_id.hex)  # noqa: PTH118
+
+    @property
+    def work(self) -> str:
+        return self._file(state.WORK)
+
+    @property
+    def exists(self) -> bool:
+        return os.path.isdir(self.path)  # noqa: PTH112
+
+    @property
+    def has_ended(self) -> bool:
+        return os.path.exists(self._file(state.EXIT))  # noqa: PTH110
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody starts, supervises or buries the kernel."""
+        return state.is_locked(self.lock_path)
+
+    @property
+    def is_serving(self) -> bool:
+        return self.is_held and not self.has_ended and self.creation_info() is not None
+
+    def read(self, name: str) -> JsonObject | None:
+        return state.read_json(self._file(name))
+
+    def creation_info(self) -> JsonObject | None:
+        record = self.read(state.STATE)
+        info = record.get("info") if record is not None else None
+        return info if isinstance(info, dict) else None
+
+    def try_lock(self) -> int | None:
+        return state.try_lock(self.lock_path)
+
+    def prepare(
+        self, spec: KernelSpec, bootstrap_script: str | None, dotfiles: Sequence[Dotfile]
+    ) -> None:
+        """Make the folder, complete or not at all; the lock must be held.
+
+        What is left of an earlier life of the same kernel is removed.
+        """
+        if self.exists:
+            process.kill_marked(spec.kernel_id)
+        new = os.path.join(self._root, f".new-{self.kernel_id.hex}")  # noqa: PTH118
+        old = os.path.join(self._root, f".old-{self.kernel_id.hex}")  # noqa: PTH118
+        remove_tree(new)
+        remove_tree(old)
+        os.makedirs(new, mode=0o700)  # noqa: PTH103
+        fill_work(os.path.join(new, state.WORK), spec, dotfiles)  # noqa: PTH118
+        if bootstrap_script:
+            script = Path(new, state.BOOTSTRAP)
+            script.touch(0o600)
+            script.write_text(bootstrap_script, "utf-8")
+        state.write_json(os.path.join(new, state.SPEC), spec.to_json())  # noqa: PTH118
+        if self.exists:
+            os.rename(self.path, old)  # noqa: PTH104
+        os.rename(new, self.path)  # noqa: PTH104
+        remove_tree(old)
+
+    def launch(self, lock: int, environ: Mapping[str, str]) -> None:
+        """Start the guardian and hand the lock over to it."""
+        with Path(self.path, state.SUPERVISOR_LOG).open("wb") as log:
+            subprocess.run(
+                # The supervisor needs the standard library and this package, no site-packages.
+                [sys.executable, "-S", "-P", "-m", _SUPERVISOR, self.path, str(lock)],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                pass_fds=(lock,),
+                start_new_session=True,
+                timeout=_LAUNCH_LIMIT,
+            )
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Leave the reason where whoever ends the kernel finds it."""
+        if self.exists and not self.has_ended and self.read(state.STOP) is None:
+            state.write_json(self._file(state.STOP), {"reason": reason})
+
+    def signal(self, number: signal.Signals) -> bool:
+        """Signal the guardian, or the supervisor that has lost it; say whether one was there."""
+        pids = self.read(state.PIDS)
+        if pids is None or pids.get("boot_id") != process.boot_id():
+            return False
+        keepers = [_process_id(pids.get("guardian")), _process_id(pids.get("supervisor"))]
+        if number == signal.SIGKILL:
+            return any([process.send_signal(keeper, number) for keeper in keepers if keeper])
+        return any(process.send_signal(keeper, number) for keeper in keepers if keeper)
+
+    def settle(self, reason: str, now: float) -> None:
+        """Make the end of a kernel whose lock is held here complete: nothing of it runs, and
+        there is a record of it.
+        """
+        process.kill_marked(str(self.kernel_id))
+        if self.exists and not self.has_ended:
+            ended: JsonObject = {"exit_code": None, "reason": reason, "ended_at": now}
+            state.write_json(self._file(state.EXIT), ended)
+
+    def bury(self) -> None:
+        """Remove what only a living kernel needs; its records and its log stay."""
+        for name in (state.WORK, state.SOCKET, state.BOOTSTRAP):
+            remove_tree(self._file(name))
+
+    def remove(self) -> None:
+        """Remove all of it, the lock file last; the lock must be held."""
+        for prefix in (".new-", ".old-"):
+            remove_tree(os.path.join(self._root, prefix + self.kernel_id.hex))  # noqa: PTH118
+        remove_tree(self.path)
+        os.unlink(self.lock_path)  # noqa: PTH108
+
+    def supervisor_log(self) -> str:
+        """The end of what the supervisor had to say: why it did not start, for example."""
+        try:
+            text = Path(self.path, state.SUPERVISOR_LOG).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+        return text[-_TAIL:].strip()
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)  # noqa: PTH118
+
+
+def kernel_folders(root: str) -> Iterator[KernelFolder]:
+    """Every kernel that has a folder; nothing when there is no root."""
+    try:
+        names = sorted(os.listdir(root))  # noqa: PTH208
+    except FileNotFoundError:
+        return
+    for name in names:
+        if _FOLDER_NAME.fullmatch(name):
+            yield KernelFolder(root, UUID(hex=name))
+
+
+def fill_work(work: str, spec: KernelSpec, dotfiles: Sequence[Dotfile]) -> None:
+    """Make the work folder with a link for each mount, and the dotfiles."""
+    os.mkdir(work, 0o755)  # noqa: PTH102
+    for mount in spec.mounts:
+        link = Path(work, mount.target)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(mount.host_path)
+    for dotfile in dotfiles:
+        file = Path(work, dotfile.target)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dotfile.text, "utf-8")
+        file.chmod(dotfile.mode)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a file or a folder of any depth and any permissions; links are not followed."""
+    if not os.path.lexists(path):  # noqa: PTH110
+        return
+    command = ["rm", "-rf", "--", path]
+    if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        subprocess.run(["chmod", "-R", "u+rwx", "--", path], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+
+
+def _process_id(value: JsonValue) -> process.ProcessId | None:
+    match value:
+        case [int(pid), int(started)]:
+            return process.ProcessId(pid, started)
+    return None

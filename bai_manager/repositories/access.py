@@ -1,0 +1,227 @@
+"""Who is who, and whose is what: what the validators ask the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import Text, cast, or_, select
+
+from bai_manager.actions.actor import Actor, Identity
+from bai_manager.actions.targets import (
+    DomainTarget,
+    KernelTarget,
+    KeypairTarget,
+    ProjectTarget,
+    SessionTarget,
+    SystemTarget,
+    Target,
+    TargetScope,
+    UserTarget,
+)
+from bai_manager.errors import NotFound
+from bai_manager.models.group import groups
+from bai_manager.models.session import kernels, sessions
+from bai_manager.models.user import keypairs, users
+from bai_manager.repositories.session import id_matches, resolve_session
+from bai_manager.services.session.errors import KernelNotFound, TooManyKernelsFound
+from bai_manager.types.credentials import Secret
+from bai_manager.types.status import UserRole
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from bai_manager.repositories.database import Database
+
+
+class KeyPairNotFound(NotFound):
+    """No such access key."""
+
+    error_code = "keypair_read_not-found"
+
+
+class UserNotFound(NotFound):
+    """No such user."""
+
+    error_code = "user_read_not-found"
+
+
+class GroupNotFound(NotFound):
+    """No such project."""
+
+    error_code = "group_read_not-found"
+
+
+_OWNER = (
+    keypairs.c.access_key,
+    users.c.uuid,
+    users.c.role,
+    users.c.domain_name,
+)
+
+
+class AccessRepository:
+    """Identities and the owners of targets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def identity_of(self, access_key: str) -> Identity | None:
+        """The key pair and its user, active or not; None when there is no such key."""
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    select(
+                        *_OWNER,
+                        users.c.email,
+                        users.c.username,
+                        cast(users.c.status, Text).label("status"),
+                        keypairs.c.secret_key,
+                        keypairs.c.is_active,
+                    )
+                    .join(users, users.c.uuid == keypairs.c.user)
+                    .where(keypairs.c.access_key == access_key)
+                )
+            ).one_or_none()
+        if row is None or row.secret_key is None:
+            return None
+        return Identity(
+            actor=Actor(
+                user_id=row.uuid,
+                email=row.email,
+                username=row.username or "",
+                role=UserRole.parse(row.role or UserRole.USER),
+                domain_name=row.domain_name or "",
+                access_key=row.access_key,
+                authenticated_by=row.access_key,
+            ),
+            secret_key=Secret(row.secret_key),
+            keypair_active=bool(row.is_active),
+            user_status=row.status,
+        )
+
+    async def locate(self, target: Target, actor: Actor) -> TargetScope:
+        """Where the target lies and whose it is; raises not-found for what cannot be seen."""
+        match target:
+            case SystemTarget():
+                return TargetScope()
+            case DomainTarget(domain_name):
+                return TargetScope(domain_name=domain_name)
+            case KeypairTarget(access_key):
+                return await self._keypair(access_key or actor.access_key)
+            case UserTarget(user):
+                return await self._user(user)
+            case ProjectTarget(project):
+                return await self._project(project)
+            case SessionTarget(session, owner):
+                return await self._session(session, owner, actor)
+            case KernelTarget(kernel):
+                return await self._kernel(kernel, actor)
+
+    async def _keypair(self, access_key: str) -> TargetScope:
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    select(*_OWNER)
+                    .join(users, users.c.uuid == keypairs.c.user)
+                    .where(keypairs.c.access_key == access_key)
+                )
+            ).one_or_none()
+        if row is None:
+            raise KeyPairNotFound(
+                f"There is no key pair {access_key!r}.",
+                hint="List key pairs with 'bai-manager user keypair list'.",
+            )
+        return _scope(row.domain_name, row.uuid, row.role, row.access_key)
+
+    async def _user(self, user: str) -> TargetScope:
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    select(users.c.uuid, users.c.role, users.c.domain_name).where(
+                        or_(users.c.email == user, cast(users.c.uuid, Text) == user.lower())
+                    )
+                )
+            ).one_or_none()
+        if row is None:
+            raise UserNotFound(f"There is no user {user!r}.")
+        return _scope(row.domain_name, row.uuid, row.role)
+
+    async def _project(self, project: str) -> TargetScope:
+        async with self._database.transaction() as connection:
+            found = (
+                await connection.scalars(
+                    select(groups.c.domain_name).where(
+                        or_(groups.c.name == project, cast(groups.c.id, Text) == project.lower())
+                    )
+                )
+            ).all()
+        if len(found) != 1:
+            raise GroupNotFound(f"There is no one project {project!r}.")
+        return TargetScope(domain_name=found[0])
+
+    async def _session(self, session: str, owner: str | None, actor: Actor) -> TargetScope:
+        async with self._database.transaction() as connection:
+            session_id = await resolve_session(
+                connection,
+                session,
+                owner=owner,
+                visible=None if owner else _visible(actor),
+                prefer_owner=actor.access_key,
+            )
+            row = (
+                await connection.execute(
+                    select(
+                        sessions.c.domain_name,
+                        sessions.c.user_uuid,
+                        users.c.role,
+                        sessions.c.access_key,
+                    )
+                    .outerjoin(users, users.c.uuid == sessions.c.user_uuid)
+                    .where(sessions.c.id == session_id)
+                )
+            ).one()
+        return _scope(row.domain_name, row.user_uuid, row.role, row.access_key)
+
+    async def _kernel(self, kernel: str, actor: Actor) -> TargetScope:
+        statement = (
+            select(
+                kernels.c.domain_name, kernels.c.user_uuid, users.c.role, kernels.c.access_key
+            )
+            .outerjoin(users, users.c.uuid == kernels.c.user_uuid)
+            .where(id_matches(kernels.c.id, kernel))
+            .limit(2)
+        )
+        visible = _visible(actor, kernels.c.domain_name, kernels.c.user_uuid)
+        if visible is not None:
+            statement = statement.where(visible)
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(statement)).all()
+        if not rows:
+            raise KernelNotFound(kernel)
+        if len(rows) > 1:
+            raise TooManyKernelsFound(kernel)
+        row = rows[0]
+        return _scope(row.domain_name, row.user_uuid, row.role, row.access_key)
+
+
+def _visible(
+    actor: Actor,
+    domain: ColumnElement[str] = sessions.c.domain_name,
+    user: ColumnElement[UUID] = sessions.c.user_uuid,
+) -> ColumnElement[bool] | None:
+    """What the actor may find without saying whose it is; None is everything."""
+    if actor.role in {UserRole.SUPERADMIN, UserRole.MONITOR}:
+        return None
+    return domain == actor.domain_name if actor.role is UserRole.ADMIN else user == actor.user_id
+
+
+def _scope(
+    domain_name: str | None, user_id: UUID, role: str | None, access_key: str | None = None
+) -> TargetScope:
+    return TargetScope(
+        domain_name=domain_name,
+        owner_user_id=user_id,
+        owner_role=UserRole.parse(role) if role else None,
+        owner_access_key=access_key,
+    )

@@ -1,0 +1,80 @@
+"""Resource groups (``scaling_groups``) and who may use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, union
+
+from bai_manager.models.scaling_group import (
+    scaling_groups,
+    sgroups_for_domains,
+    sgroups_for_groups,
+    sgroups_for_keypairs,
+)
+from bai_manager.repositories.snapshot import allowed_session_types, load_agents
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from bai_manager.repositories.database import Database
+    from bai_manager.sokovan.snapshot import AgentSnapshot
+    from bai_manager.types.status import SessionType
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllowedGroup:
+    """A resource group open to somebody, and what it takes."""
+
+    name: str
+    is_public: bool
+    session_types: frozenset[SessionType]
+    allow_fractional_resource_fragmentation: bool
+
+
+class ScalingGroupRepository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def allowed_groups(
+        self, *, domain_name: str, group_id: UUID, access_key: str
+    ) -> list[AllowedGroup]:
+        """Active groups associated with the domain, the project or the key pair, by name."""
+        associated = union(
+            select(sgroups_for_domains.c.scaling_group).where(
+                sgroups_for_domains.c.domain == domain_name
+            ),
+            select(sgroups_for_groups.c.scaling_group).where(
+                sgroups_for_groups.c.group == group_id
+            ),
+            select(sgroups_for_keypairs.c.scaling_group).where(
+                sgroups_for_keypairs.c.access_key == access_key
+            ),
+        )
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(
+                select(
+                    scaling_groups.c.name,
+                    scaling_groups.c.is_public,
+                    scaling_groups.c.scheduler_opts,
+                )
+                .where(scaling_groups.c.is_active, scaling_groups.c.name.in_(associated))
+                .order_by(scaling_groups.c.name)
+            )
+            return [
+                AllowedGroup(
+                    name=row.name,
+                    is_public=row.is_public,
+                    session_types=allowed_session_types(row.scheduler_opts or {}),
+                    allow_fractional_resource_fragmentation=(row.scheduler_opts or {}).get(
+                        "allow_fractional_resource_fragmentation", True
+                    ),
+                )
+                for row in rows
+            ]
+
+    async def agents_of(self, name: str) -> tuple[AgentSnapshot, ...]:
+        """The group's agents that may take kernels, with what they hold now."""
+        async with self._database.transaction() as connection:
+            return await load_agents(connection, name)

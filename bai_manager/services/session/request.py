@@ -1,0 +1,339 @@
+"""From what was asked to what is enqueued: the rules of session creation (``services.md`` §1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bai_manager.services.session.errors import (
+    InvalidSessionParameters,
+    NoAgentLargeEnough,
+    NoAvailableScalingGroup,
+    QuotaExceeded,
+)
+from bai_manager.services.session.types import KernelSpec, SessionSpec
+from bai_manager.sokovan.quota import binding_limit, concurrency_breach, queueing_breach
+from bai_manager.sokovan.snapshot import Occupancy, Owner, PendingKernel, PendingSession
+from bai_manager.types.binary_size import BinarySize
+from bai_manager.types.image_ref import ImageLabels
+from bai_manager.types.names import check_session_name
+from bai_manager.types.resource_slot import INTRINSIC_SLOTS, ResourceSlot, guess_unit
+from bai_manager.types.status import (
+    PRIVATE_SESSION_TYPES,
+    ClusterMode,
+    SessionType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from bai_manager.repositories.occupancy import QuotaState
+    from bai_manager.repositories.scaling_group import AllowedGroup
+    from bai_manager.services.session.actions import CreateSessionAction
+    from bai_manager.services.session.types import ImageData, OwnerData
+    from bai_manager.sokovan.quota import CountBreach, LimitBreach
+    from bai_manager.sokovan.snapshot import AgentSnapshot
+    from bai_manager.types.resource_slot import SlotUnit
+
+_DEFAULT_SHMEM: Final = "64m"
+_PRIORITIES: Final = range(101)
+
+
+class SessionRequest:
+    """One create action with everything about it that needs no database checked."""
+
+    def __init__(self, action: CreateSessionAction) -> None:
+        self.action = action
+        check_session_name(action.name)
+        self._check_numbers()
+        self._check_batch()
+
+    def _check_numbers(self) -> None:
+        if self.action.cluster_size < 1:
+            raise InvalidSessionParameters("A session needs at least one kernel (--cluster-size).")
+        if self.action.priority not in _PRIORITIES:
+            raise InvalidSessionParameters(
+                f"Priority {self.action.priority} is outside 0 to 100.", hint="The default is 10."
+            )
+
+    def _check_batch(self) -> None:
+        action = self.action
+        if action.session_type is SessionType.BATCH:
+            if not (action.startup_command or "").strip():
+                raise InvalidSessionParameters(
+                    "A batch session needs a command to run.",
+                    hint="Add it with --startup-command 'python train.py'.",
+                )
+        elif action.starts_at is not None or action.batch_timeout is not None:
+            raise InvalidSessionParameters(
+                "A start time or a batch timeout is for batch sessions only.",
+                hint="Add --type batch, or drop --starts-at and --batch-timeout.",
+            )
+
+    def choose_group(self, allowed: Sequence[AllowedGroup]) -> AllowedGroup:
+        """The resource group asked for, else the first that takes such sessions."""
+        wanted = self.action.scaling_group
+        candidates = [group for group in allowed if wanted in {None, group.name}]
+        names = ", ".join(group.name for group in allowed) or "none"
+        if not candidates:
+            raise NoAvailableScalingGroup(
+                f"Resource group {wanted!r} is not open to this owner."
+                if wanted
+                else "No resource group is open to this owner.",
+                hint=f"Open to this owner: {names}.",
+            )
+        kind = self.action.session_type
+        for group in candidates:
+            if kind in group.session_types and (group.is_public or kind in PRIVATE_SESSION_TYPES):
+                return group
+        raise NoAvailableScalingGroup(
+            f"No resource group open to this owner takes {kind.value} sessions.",
+            hint=f"Looked at: {', '.join(group.name for group in candidates)}.",
+        )
+
+    def build(
+        self,
+        *,
+        session_id: UUID,
+        creation_id: str,
+        owner: OwnerData,
+        image: ImageData,
+        domain_name: str,
+        group_id: UUID,
+        scaling_group: AllowedGroup,
+        agents: Sequence[AgentSnapshot],
+        now: datetime,
+    ) -> SessionSpec:
+        """The rows to be, with slots filled in from the image.
+
+        Raises ``InvalidSessionParameters`` for slots the image or the system cannot take, and
+        ``NoAgentLargeEnough`` unless the request may wait for a larger agent.
+        """
+        action = self.action
+        labels = ImageLabels(image.labels)
+        shmem = self._shmem(labels)
+        slots = self._slots(image, labels, shmem, _known_units(agents))
+        if not action.queue:
+            _require_large_enough(slots, action, image, agents, scaling_group.name)
+        return SessionSpec(
+            id=session_id,
+            creation_id=creation_id,
+            name=action.name,
+            session_type=action.session_type,
+            priority=action.priority,
+            cluster_mode=action.cluster_mode,
+            kernels=_kernel_specs(action.cluster_size, slots),
+            image=image.name,
+            registry=image.registry,
+            architecture=image.architecture,
+            access_key=owner.access_key,
+            user_id=owner.user_id,
+            group_id=group_id,
+            domain_name=domain_name,
+            scaling_group=scaling_group.name,
+            tag=action.tag,
+            environ=self._environ(owner),
+            resource_opts={
+                "shmem": int(shmem),
+                "allow_fractional_resource_fragmentation": (
+                    scaling_group.allow_fractional_resource_fragmentation
+                ),
+            },
+            internal_data={"dotfiles": []},
+            startup_command=action.startup_command,
+            bootstrap_script=action.bootstrap_script or owner.bootstrap_script or None,
+            starts_at=action.starts_at,
+            batch_timeout=action.batch_timeout,
+            queue=action.queue,
+            created_at=now,
+        )
+
+    def check_quota(self, spec: SessionSpec) -> Callable[[QuotaState], None]:
+        """The check that ``SessionRepository.enqueue`` runs under its locks."""
+
+        def check(state: QuotaState) -> None:
+            _check_containers(spec, state)
+            session = _as_pending(spec)
+            breach = _committed_breach(session, state)
+            if breach is not None and (not spec.queue or breach.never_fits):
+                raise _quota_error(breach)
+            if spec.queue and (waiting := queueing_breach(session, state.limits, state.occupancy)):
+                raise _quota_error(waiting)
+
+        return check
+
+    def _shmem(self, labels: ImageLabels) -> BinarySize:
+        return BinarySize.parse(self.action.shmem or labels.preferred_shmem or _DEFAULT_SHMEM)
+
+    def _slots(
+        self,
+        image: ImageData,
+        labels: ImageLabels,
+        shmem: BinarySize,
+        known: Mapping[str, SlotUnit],
+    ) -> ResourceSlot:
+        limits = labels.resource_limits(image.resources)
+        asked = ResourceSlot.from_user_input(self.action.resources, known)
+        minimum = limits.minimum + ResourceSlot({"mem": int(shmem)})
+        slots = ResourceSlot(
+            {
+                name: amount or (minimum.get(name, 0) if name in INTRINSIC_SLOTS else 0)
+                for name, amount in asked.items()
+            }
+        ).nonzero()
+        if short := minimum.shortages(slots):
+            raise InvalidSessionParameters(
+                f"Image {image.name} needs at least {minimum.nonzero()}"
+                f" (shared memory of {shmem} included); asked for {slots}.",
+                hint="Ask for more of: " + ", ".join(shortage.slot for shortage in short) + ".",
+            )
+        if over := slots.shortages(limits.maximum):
+            raise InvalidSessionParameters(
+                f"Image {image.name} takes at most {limits.maximum}; asked for {slots}.",
+                hint="Ask for less of: " + ", ".join(shortage.slot for shortage in over) + ".",
+            )
+        if int(shmem) >= slots["mem"]:
+            raise InvalidSessionParameters(
+                f"Shared memory of {shmem} does not leave anything of the memory asked for."
+            )
+        return slots
+
+    def _environ(self, owner: OwnerData) -> dict[str, str]:
+        sudo = {"SUDO_SESSION_ENABLED": "1"} if owner.sudo_session_enabled else {}
+        return {**self.action.environ, **sudo}
+
+
+def _known_units(agents: Sequence[AgentSnapshot]) -> dict[str, SlotUnit]:
+    names = {name for agent in agents for name in agent.available}
+    return {**{name: guess_unit(name) for name in sorted(names)}, **INTRINSIC_SLOTS}
+
+
+def _kernel_specs(size: int, slots: ResourceSlot) -> tuple[KernelSpec, ...]:
+    """One main kernel and its subs, named as ``reference/value-types.md`` §12 says."""
+    main = KernelSpec(
+        cluster_role="main",
+        cluster_idx=1,
+        local_rank=0,
+        cluster_hostname="main1",
+        requested_slots=slots,
+    )
+    subs = (
+        KernelSpec(
+            cluster_role="sub",
+            cluster_idx=index,
+            local_rank=index,
+            cluster_hostname=f"sub{index}",
+            requested_slots=slots,
+        )
+        for index in range(1, size)
+    )
+    return (main, *subs)
+
+
+def _require_large_enough(
+    slots: ResourceSlot,
+    action: CreateSessionAction,
+    image: ImageData,
+    agents: Sequence[AgentSnapshot],
+    group: str,
+) -> None:
+    """At least one agent must be able to hold the request when it is empty."""
+    together = action.cluster_mode is ClusterMode.SINGLE_NODE
+    needed = ResourceSlot.total([slots] * (action.cluster_size if together else 1))
+    candidates = [agent for agent in agents if agent.architecture == image.architecture]
+    if any(not needed.shortages(agent.available) for agent in candidates):
+        return
+    largest = "; ".join(f"{agent.id}: {agent.available}" for agent in candidates) or "none"
+    raise NoAgentLargeEnough(
+        f"No agent of resource group {group!r} can hold {needed}, even when empty.",
+        hint=f"Agents for {image.architecture} have {largest}."
+        " Ask for less, or add --queue to wait for a larger agent.",
+        details={"requested": needed.to_json(), "level": "agent"},
+    )
+
+
+def _check_containers(spec: SessionSpec, state: QuotaState) -> None:
+    asked, limit = len(spec.kernels), state.max_containers_per_session
+    if asked > limit:
+        raise QuotaExceeded(
+            f"The key pair's policy allows {limit} kernels in a session; asked for {asked}.",
+            hint="Ask for a smaller cluster, or have the policy's max_containers_per_session raised.",
+            details={"level": "keypair", "limit": limit, "used": 0, "requested": asked},
+        )
+
+
+def _as_pending(spec: SessionSpec) -> PendingSession:
+    return PendingSession(
+        id=spec.id,
+        creation_id=spec.creation_id,
+        name=spec.name,
+        access_key=spec.access_key,
+        user_id=spec.user_id,
+        group_id=spec.group_id,
+        domain_name=spec.domain_name,
+        scaling_group=spec.scaling_group,
+        session_type=spec.session_type,
+        cluster_mode=spec.cluster_mode,
+        created_at=spec.created_at,
+        kernels=tuple(
+            PendingKernel(
+                kernel_id=spec.id,
+                architecture=spec.architecture,
+                requested_slots=kernel.requested_slots,
+            )
+            for kernel in spec.kernels
+        ),
+        cluster_size=len(spec.kernels),
+        priority=spec.priority,
+    )
+
+
+def _committed_breach(
+    session: PendingSession, state: QuotaState
+) -> CountBreach | LimitBreach | None:
+    """The limit that binds first, counting what runs and what already waits."""
+    occupancy: Occupancy = state.occupancy
+    owner = Owner(
+        access_key=session.access_key,
+        user_id=session.user_id,
+        group_id=session.group_id,
+        domain_name=session.domain_name,
+    )
+    return concurrency_breach(
+        session.access_key, state.limits, occupancy, private=session.is_private
+    ) or binding_limit(owner, session.requested_slots, state.limits, occupancy)
+
+
+def _quota_error(breach: CountBreach | LimitBreach) -> QuotaExceeded:
+    if hasattr(breach, "counted"):
+        return QuotaExceeded(
+            f"Key pair {breach.name} may have {breach.limit} {breach.counted.value}"
+            f" and has {breach.used}.",
+            hint="Destroy one, wait for one to end, or have the key pair's policy changed.",
+            details={
+                "level": "keypair",
+                "limit": breach.limit,
+                "used": breach.used,
+                "requested": 1,
+            },
+        )
+    return QuotaExceeded(
+        f"The {breach.level.value} quota of {breach.name} would be passed: {breach}.",
+        hint="Ask for less, or have the limit raised."
+        if breach.never_fits
+        else "Ask for less, wait until something ends, or add --queue to wait in line.",
+        details={
+            "level": breach.level.value,
+            "name": breach.name,
+            "slots": [
+                {
+                    "slot": slot.slot,
+                    "limit": str(slot.limit),
+                    "used": str(slot.used),
+                    "requested": str(slot.requested),
+                }
+                for slot in breach.slots
+            ],
+        },
+    )

@@ -1,0 +1,46 @@
+"""Images for what the local agent can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bai_manager.services.system.types import LocalImage
+
+if TYPE_CHECKING:
+    from bai_manager.clients.agent.local.host import HostFacts
+
+REGISTRY = "local"
+PROJECT = "stable"
+
+
+def local_images(host: HostFacts) -> tuple[LocalImage, ...]:
+    """Python, and a shell where there is one."""
+    python = _image(
+        host, "python", f"{host.python_version}-host", "python", ("python", "python3")
+    )
+    if host.shell is None:
+        return (python,)
+    return python, _image(host, "shell", "bash-host", "shell", ("shell", "bash"))
+
+
+def _image(
+    host: HostFacts, name: str, tag: str, runtime: str, aliases: tuple[str, ...]
+) -> LocalImage:
+    return LocalImage(
+        canonical=f"{REGISTRY}/{PROJECT}/{name}:{tag}",
+        registry=REGISTRY,
+        project=PROJECT,
+        image=f"{PROJECT}/{name}",
+        tag=tag,
+        architecture=host.architecture,
+        labels={
+            "ai.backend.kernelspec": "1",
+            "ai.backend.role": "COMPUTE",
+            "ai.backend.features": "batch query",
+            "ai.backend.runtime-type": runtime,
+            "ai.backend.resource.min.cpu": "1",
+            "ai.backend.resource.min.mem": "64m",
+            "ai.backend.resource.preferred.shmem": "0",
+        },
+        aliases=aliases,
+    )
