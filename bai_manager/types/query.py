@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -30,7 +31,6 @@ from bai_manager.types.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from datetime import datetime
 
     from bai_manager.types.choice import Choice
 
@@ -46,7 +46,7 @@ _WHOLE: Final = re.compile(r"[+-]?\d[\d_]{0,30}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d[\d_]{0,30}(?:\.\d{1,30})?", re.ASCII)
 _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
-FilterValue: TypeAlias = "str | int | bool | Decimal | datetime | UUID"
+FilterValue: TypeAlias = str | int | bool | Decimal | datetime | UUID
 
 
 class Op(Enum):

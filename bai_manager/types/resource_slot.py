@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bai_manager.types.json import JsonObject, JsonValue
 
-Amount: TypeAlias = "Decimal | int | float | str"
+Amount: TypeAlias = Decimal | int | float | str
 
 _EXAMPLE: Final = "cpu=2 mem=4g cuda.device=1"
 _ZERO: Final = Decimal(0)

@@ -86,7 +86,7 @@ def test_resource_labels_are_slots() -> None:
     ],
 )
 def test_a_bad_label_is_named(image: ImageLabels, read: str) -> None:
-    with pytest.raises(InvalidImageLabel, match="ai[.]backend"):
+    with pytest.raises(InvalidImageLabel, match=r"ai\.backend"):
         getattr(image, read)
 
 
