@@ -129,7 +129,7 @@ def _changed(path: Path, old: str, changes: Changes) -> str:
         _apply(path, document, keys, value)
     if wanted == before:
         return old
-    new = tomlkit.dumps(document)
+    new = tomlkit.dumps(document).rstrip("\n") + "\n"
     if parse_config(path, new).tree != wanted:
         raise BadConfigFile(
             path,

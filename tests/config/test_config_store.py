@@ -180,7 +180,7 @@ def test_a_linked_file_stays_a_link(home: Home, tmp_path: Path) -> None:
 
 def test_two_writers_lose_nothing_and_readers_see_whole_files(home: Home) -> None:
     home.config("[profiles.local]\n")
-    count = 12
+    count = 8
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, name, str(count)], env={**os.environ, **home.environ}
