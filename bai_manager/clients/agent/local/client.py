@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.agent.errors import AgentError, AgentUnreachable, KernelNotOnAgent
-from bai_manager.clients.agent.local import state
+from bai_manager.clients.agent.local import reports, state
 from bai_manager.clients.agent.local.connection import Connection, Failure, NoAnswer
-from bai_manager.clients.agent.local.folder import KernelFolder, kernel_folders
-from bai_manager.clients.agent.local.reports import creation_info_of, report_on
-from bai_manager.clients.agent.protocol import (
-    AgentHealth,
-    Completions,
-    ExecutionMode,
-    ExecutionResult,
-    ExecutionStatus,
-    KernelStat,
-)
+from bai_manager.clients.agent.local.lifecycle import Lifecycle, Options, wait_for
+from bai_manager.clients.agent.protocol import AgentHealth, Completions, ExecutionStatus
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
     from typing import TypeVar
     from uuid import UUID
 
     from bai_manager.clients.agent.local.files import WorkTree
-    from bai_manager.clients.agent.local.spec import KernelSpec
+    from bai_manager.clients.agent.local.folder import KernelFolder
+    from bai_manager.clients.agent.local.spec import Hook
     from bai_manager.clients.agent.protocol import (
         ClusterInfo,
+        ExecutionMode,
+        ExecutionResult,
         FileEntry,
         ImageSpec,
         KernelCreationConfig,
         KernelCreationInfo,
         KernelReport,
+        KernelStat,
     )
     from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
@@ -51,9 +45,6 @@ _COMPLETION_LIMIT = 10.0
 _SERVICE_LIMIT = 20.0
 _TURN_MARGIN = 10.0
 _SILENCE_LIMIT = 15.0
-_STOP_MARGIN = 5.0
-_KILL_LIMIT = 10.0
-_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1
 _LOG_LIMIT = 10 * 2**20
 
 
@@ -99,14 +90,12 @@ class LocalAgentClient:
         bytes.
         """
         self.agent_id = agent_id
-        self._root = os.path.abspath(root)  # noqa: PTH100 - no link is to be resolved
         self._available_slots = available_slots
-        self._on_kernel_end = tuple(on_kernel_end or ())
-        self._on_kernel_end_environ = dict(on_kernel_end_environ or {})
-        self._log_limit = log_limit
         self._start_limit = start_limit
-        self._stop_grace = stop_grace
         self._clock = clock
+        hook = _hook(on_kernel_end, on_kernel_end_environ or {})
+        options = Options(log_limit, start_limit, stop_grace, hook)
+        self._kernels = Lifecycle(agent_id, os.path.abspath(root), options, clock)  # noqa: PTH100
         self._turns: dict[str, Connection] = {}
 
     async def aclose(self) -> None:
@@ -115,13 +104,12 @@ class LocalAgentClient:
             await self._turns.popitem()[1].close()
 
     def available_slots(self) -> ResourceSlot:
-        """What kernels may occupy together: as configured, or all CPUs and memory there are."""
+        """Say what kernels may occupy together: as configured, or all the machine has."""
         if self._available_slots is not None:
             return self._available_slots
-        from bai_manager.types.resource_slot import ResourceSlot  # noqa: PLC0415 - start-up
+        from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415 - start-up
 
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return ResourceSlot({"cpu": len(os.sched_getaffinity(0)), "mem": memory})
+        return describe_host().available_slots
 
     async def health(self) -> AgentHealth:
         from bai_manager import __version__  # noqa: PLC0415 - here only
@@ -144,29 +132,26 @@ class LocalAgentClient:
         configs: Sequence[KernelCreationConfig],
         cluster: ClusterInfo,
     ) -> list[KernelCreationInfo]:
-        """Start kernels; when one of them fails, those started by this call are ended again."""
-        del cluster  # names and sizes are in the environment the caller gives
-        started: list[KernelFolder] = []
-        try:
-            for config in configs:
-                folder = self._folder(config.kernel_id)
-                if await self._launch(folder, config):
-                    started.append(folder)
-            return await self._all_serving([self._folder(config.kernel_id) for config in configs])
-        except (AgentError, AgentUnreachable):
-            for folder in started:
-                await self._end(folder, state.FAILED_TO_START)
-            raise
+        """Start kernels; when one of them fails, those started by this call are ended again.
+
+        A kernel that has ended is started anew, from nothing.
+        """
+        del session_id, cluster  # they are in the configurations and environments
+        started = await self._kernels.start(configs)
+        return [
+            reports.creation_info_of(config.kernel_id, info)
+            for config, info in zip(configs, started, strict=True)
+        ]
 
     async def destroy_kernel(self, kernel_id: UUID, session_id: UUID, reason: str) -> None:
         del session_id
-        await self._end(self._folder(kernel_id), reason)
+        await self._kernels.end(self._kernels.folder(kernel_id), reason)
 
     async def restart_kernel(self, kernel_id: UUID, session_id: UUID) -> KernelCreationInfo:
         """End every process of the kernel and begin anew in the same folder."""
         del session_id
         info = await self._call(kernel_id, {"op": "restart"}, self._start_limit)
-        return creation_info_of(kernel_id, info)
+        return reports.creation_info_of(kernel_id, info)
 
     async def interrupt_kernel(self, kernel_id: UUID) -> None:
         await self._call(kernel_id, {"op": "interrupt"})
@@ -195,16 +180,17 @@ class LocalAgentClient:
             "opts": opts,
             "flush_timeout": flush_timeout,
         }
-        async with self._talk(kernel_id):
-            connection = self._turns.pop(run_id, None)
+        folder = self._serving(kernel_id)
+        connection = self._turns.pop(run_id, None)
+        async with self._talk(folder):
             if connection is None:
-                connection = await Connection.open(self._serving(kernel_id).path, _CALL_LIMIT)
+                connection = await Connection.open(folder.path, _CALL_LIMIT)
             try:
                 told = await connection.ask(request, flush_timeout + _TURN_MARGIN)
+                result = reports.execution_result_of(run_id, told)
             except BaseException:
                 await connection.close()
                 raise
-        result = _execution_result(run_id, told)
         if result.status is ExecutionStatus.FINISHED:
             await connection.close()
         else:
@@ -212,7 +198,11 @@ class LocalAgentClient:
         return result
 
     async def trigger_batch_execution(
-        self, session_id: UUID, kernel_id: UUID, code: str, timeout: float | None
+        self,
+        session_id: UUID,
+        kernel_id: UUID,
+        code: str,
+        timeout: float | None,  # noqa: ASYNC109 - it is the kernel's to keep, not ours
     ) -> None:
         del session_id
         await self._call(kernel_id, {"op": "batch", "command": code, "timeout": timeout})
@@ -235,12 +225,11 @@ class LocalAgentClient:
 
     async def follow_logs(self, kernel_id: UUID) -> AsyncIterator[str]:
         folder = self._known(kernel_id)
-        while folder.is_held and not folder.has_ended and folder.creation_info() is None:
-            await asyncio.sleep(_LONGEST_POLL)
+        await wait_for(lambda: None if folder.is_starting else True, self._start_limit)
         if not folder.is_serving:
             yield await self.get_logs(kernel_id)
             return
-        async with self._talk(kernel_id):
+        async with self._talk(folder):
             connection = await Connection.open(folder.path, _CALL_LIMIT)
             try:
                 await connection.send({"op": "follow"}, _CALL_LIMIT)
@@ -275,17 +264,90 @@ class LocalAgentClient:
 
     async def kernel_reports(self) -> Sequence[KernelReport]:
         """Read the state files; nobody is asked. Remains of a kernel nobody keeps are ended."""
-        return [self._report(folder) for folder in kernel_folders(self._root)]
+        found = []
+        for folder in self._kernels.folders():
+            if not folder.has_ended and not folder.is_held:
+                self._kernels.settle_remains(folder)
+            found.append(reports.report_on(folder))
+        return found
 
     async def forget_kernels(self, kernel_ids: Sequence[UUID]) -> None:
         """Remove what is left of ended kernels; one that is alive stays."""
         for kernel_id in kernel_ids:
-            folder = self._folder(kernel_id)
-            if folder.exists and (lock := await self._wait_for_end(folder)) is not None:
-                with _closing(lock):
-                    folder.settle(state.UNKNOWN, self._now())
-                    await asyncio.to_thread(folder.remove)
+            await self._kernels.forget(self._kernels.folder(kernel_id))
 
     async def kernel_stats(self, kernel_ids: Sequence[UUID]) -> Mapping[UUID, KernelStat]:
         found = await asyncio.gather(*map(self._stat, kernel_ids))
         return {stat.kernel_id: stat for stat in found if stat is not None}
+
+    async def _stat(self, kernel_id: UUID) -> KernelStat | None:
+        try:
+            metrics = await self._call(kernel_id, {"op": "stats"})
+        except KernelNotOnAgent:
+            return None
+        return reports.stat_of(kernel_id, metrics, self._clock())
+
+    async def _call(
+        self, kernel_id: UUID, request: JsonObject, limit: float = _CALL_LIMIT
+    ) -> JsonObject:
+        folder = self._serving(kernel_id)
+        async with self._talk(folder):
+            connection = await Connection.open(folder.path, limit)
+            try:
+                return await connection.ask(request, limit)
+            finally:
+                await connection.close()
+
+    @asynccontextmanager
+    async def _talk(self, folder: KernelFolder) -> AsyncIterator[None]:
+        """Turn what goes wrong between us and a supervisor into the errors of the protocol."""
+        try:
+            yield
+        except Failure as failure:
+            raise AgentError(self.agent_id, failure.name, failure.message) from None
+        except (NoAnswer, ValueError) as error:
+            if not folder.is_serving:
+                raise KernelNotOnAgent(self.agent_id, folder.kernel_id) from error
+            why = f"the supervisor of kernel {folder.kernel_id}: {error}"
+            raise AgentUnreachable(self.agent_id, why) from error
+
+    def _known(self, kernel_id: UUID) -> KernelFolder:
+        """Return the folder of a kernel, alive or ended."""
+        folder = self._kernels.folder(kernel_id)
+        if not folder.exists:
+            raise KernelNotOnAgent(self.agent_id, kernel_id)
+        return folder
+
+    def _serving(self, kernel_id: UUID) -> KernelFolder:
+        folder = self._known(kernel_id)
+        if folder.is_starting:
+            raise AgentError(self.agent_id, "NotReady", f"kernel {kernel_id} is being created")
+        if not folder.is_serving:
+            raise KernelNotOnAgent(self.agent_id, kernel_id)
+        return folder
+
+    async def _in_work(self, kernel_id: UUID, act: Callable[[WorkTree], T]) -> T:
+        """Do something with the files of a kernel, alive or ended by itself."""
+        from bai_manager.clients.agent.local.files import (  # noqa: PLC0415 - start-up time
+            FileRefused,
+            WorkTree,
+        )
+        from bai_manager.clients.agent.local.spec import KernelSpec  # noqa: PLC0415
+
+        folder = self._known(kernel_id)
+        spec = folder.read(state.SPEC)
+        if spec is None or not folder.has_work:
+            raise KernelNotOnAgent(self.agent_id, kernel_id)
+        tree = WorkTree(folder.work, KernelSpec.from_json(spec).mounts)
+        try:
+            return await asyncio.to_thread(act, tree)
+        except FileRefused as refused:
+            raise AgentError(self.agent_id, refused.name, refused.message) from None
+
+
+def _hook(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Hook | None:
+    if not argv:
+        return None
+    from bai_manager.clients.agent.local.spec import Hook  # noqa: PLC0415 - start-up time
+
+    return Hook(argv=tuple(argv), environ=dict(environ))

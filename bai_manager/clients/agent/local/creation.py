@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-SUPERVISOR_VARIABLES = (
-    "HOME LANG LC_ALL LC_CTYPE LOGNAME PATH TMPDIR TZ USER "
-    "XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME"
-).split()
+SUPERVISOR_VARIABLES = frozenset(
+    {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"}
+    | {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"}
+)
 """What the supervisor, and with it the hook, keeps of the caller's environment."""
 
 
@@ -81,7 +81,7 @@ def make_spec(
 
 
 def make_environ(config: KernelCreationConfig, work: str) -> dict[str, str]:
-    """A clean environment: nothing of the caller's, what the session asks for, and who it is."""
+    """Begin from a clean environment: nothing of the caller's, only what the session asks for."""
     environ = {
         "PATH": f"{Path(sys.executable).parent}:{_SYSTEM_PATH}",
         "LANG": "C.UTF-8",

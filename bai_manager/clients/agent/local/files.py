@@ -53,9 +53,12 @@ class Place:
         self._mounts = mounts
 
     def mount(self, name: str) -> Mount | None:
-        """The mount that is an entry of this folder."""
+        """Find the mount that is an entry of this folder."""
         target = "/".join((*self._below, name))
         return next((mount for mount in self._mounts if mount.target == target), None)
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.fd))  # noqa: PTH208 - a descriptor, no path
 
     @contextmanager
     def enter(self, name: str) -> Iterator[Self]:
@@ -88,7 +91,7 @@ class WorkTree:
     def list(self, path: str) -> list[FileEntry]:
         """Entries of a folder by name; a mount looks like the folder it is."""
         with _refusing(path), self._open(split(path)) as place:
-            return [_entry(place, name) for name in sorted(os.listdir(place.fd))]
+            return [_entry(place, name) for name in place.names()]
 
     def read(self, path: str) -> bytes:
         parts = split(path)
@@ -108,7 +111,7 @@ class WorkTree:
             _replace_file(place.fd, parts[-1], data)
 
     def archive(self, path: str) -> bytes:
-        """A tar archive whose top entry is the file or folder named."""
+        """Pack a tar archive whose top entry is the file or folder named."""
         import tarfile  # noqa: PLC0415 - it loads every compression there is
 
         parts = split(path)
@@ -157,7 +160,7 @@ class _Packer:
                 self.add_folder(folder, status, label, depth)
         elif stat.S_ISLNK(status.st_mode):
             member = self._member(label, status, b"2")
-            member.linkname = os.readlink(name, dir_fd=place.fd)  # noqa: PTH115
+            member.linkname = os.readlink(name, dir_fd=place.fd)
             self._archive.addfile(member)
         elif stat.S_ISREG(status.st_mode):
             _refuse_size(self._size + status.st_size, self._path)
@@ -171,7 +174,7 @@ class _Packer:
         if depth > _DEEPEST:
             raise FileRefused("RecursionError", f"{self._path} has folders too deep in one another")
         self._archive.addfile(self._member(label, status, b"5"))
-        for name in sorted(os.listdir(place.fd)):
+        for name in place.names():
             with suppress(FileNotFoundError):  # removed since it was listed
                 self.add(place, name, f"{label}/{name}", depth + 1)
 
@@ -244,10 +247,10 @@ def _replace_file(folder: int, name: str, data: bytes) -> None:
     try:
         with open(fd, "wb") as file:  # noqa: PTH123
             file.write(data)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)  # noqa: PTH104
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=folder)  # noqa: PTH108
+            os.unlink(temporary, dir_fd=folder)
         raise
 
 

@@ -39,6 +39,11 @@ class KernelFolder:
         return self._file(state.WORK)
 
     @property
+    def has_work(self) -> bool:
+        """Its files are there; they go when the kernel is buried."""
+        return os.path.isdir(self.work)  # noqa: PTH112
+
+    @property
     def exists(self) -> bool:
         return os.path.isdir(self.path)  # noqa: PTH112
 
@@ -54,6 +59,10 @@ class KernelFolder:
     @property
     def is_serving(self) -> bool:
         return self.is_held and not self.has_ended and self.creation_info() is not None
+
+    @property
+    def is_starting(self) -> bool:
+        return self.is_held and not self.has_ended and self.creation_info() is None
 
     def read(self, name: str) -> JsonObject | None:
         return state.read_json(self._file(name))
@@ -117,10 +126,11 @@ class KernelFolder:
         pids = self.read(state.PIDS)
         if pids is None or pids.get("boot_id") != process.boot_id():
             return False
-        keepers = [_process_id(pids.get("guardian")), _process_id(pids.get("supervisor"))]
-        if number == signal.SIGKILL:
-            return any([process.send_signal(keeper, number) for keeper in keepers if keeper])
-        return any(process.send_signal(keeper, number) for keeper in keepers if keeper)
+        for role in ("guardian", "supervisor"):
+            keeper = _process_id(pids.get(role))
+            if keeper is not None and process.send_signal(keeper, number):
+                return True
+        return False
 
     def settle(self, reason: str, now: float) -> None:
         """Make the end of a kernel whose lock is held here complete: nothing of it runs, and
@@ -144,7 +154,7 @@ class KernelFolder:
         os.unlink(self.lock_path)  # noqa: PTH108
 
     def supervisor_log(self) -> str:
-        """The end of what the supervisor had to say: why it did not start, for example."""
+        """Return the end of what the supervisor had to say: why it did not start, for example."""
         try:
             text = Path(self.path, state.SUPERVISOR_LOG).read_text("utf-8", "replace")
         except OSError:
@@ -182,12 +192,15 @@ def fill_work(work: str, spec: KernelSpec, dotfiles: Sequence[Dotfile]) -> None:
 
 def remove_tree(path: str) -> None:
     """Remove a file or a folder of any depth and any permissions; links are not followed."""
-    if not os.path.lexists(path):  # noqa: PTH110
+    if not os.path.lexists(path):
         return
-    command = ["rm", "-rf", "--", path]
-    if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        subprocess.run(["chmod", "-R", "u+rwx", "--", path], check=False, stderr=subprocess.DEVNULL)
-        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+    if not _succeeds("/bin/rm", "-rf", "--", path):
+        _succeeds("/bin/chmod", "-R", "u+rwx", "--", path)
+        _succeeds("/bin/rm", "-rf", "--", path)
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def _process_id(value: JsonValue) -> process.ProcessId | None:

@@ -125,7 +125,7 @@ class Interpreter:
         if len(self._buffer) > _LONGEST_MESSAGE:  # code in the interpreter wrote it, not we
             self.kill()
 
-    def _on_message(self, line: bytes) -> None:
+    def _on_message(self, line: bytearray) -> None:
         try:
             message = json.loads(line)
         except ValueError:
@@ -147,9 +147,9 @@ class Interpreter:
 
     def _on_completions(self, message: JsonObject) -> None:
         found = message.get("suggestions")
-        if isinstance(found, list) and self._completions is not None:
-            if not self._completions.done():
-                self._completions.set_result([str(suggestion) for suggestion in found])
+        waiting = self._completions
+        if isinstance(found, list) and waiting is not None and not waiting.done():
+            waiting.set_result([str(suggestion) for suggestion in found])
 
     def _on_exit(self, job: Job, control: socket.socket, exit_code: int) -> None:
         if control.fileno() >= 0:

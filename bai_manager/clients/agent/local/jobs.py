@@ -246,7 +246,7 @@ class Jobs:
             os.chdir(self._work)
             limits.apply(self._limits)
             process.restore_signals()
-            os.execvpe(argv[0], argv, environ)  # noqa: S606 - shells are named in argv
+            os.execvpe(argv[0], [*argv], environ)  # noqa: S606 - shells are named in argv
         except BaseException as error:  # noqa: BLE001 - this process must not go on
             os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
         finally:

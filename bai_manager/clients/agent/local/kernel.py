@@ -199,7 +199,7 @@ class Kernel:
         return running or self._batch.is_running or self._services.any_running
 
     def _on_batch_end(self, exit_code: int, reason: str) -> None:
-        ended = {"exit_code": exit_code, "reason": reason, "ended_at": time.time()}
+        ended: JsonObject = {"exit_code": exit_code, "reason": reason, "ended_at": time.time()}
         self._write_record(batch=ended)
         self._on_task_end()
 
@@ -220,7 +220,7 @@ class Kernel:
 
 
 def _steps(mode: str, code: str, opts: JsonObject) -> list[tuple[str, str]]:
-    """Closing status and command line of each step (``reference/agent-rpc.md`` §5)."""
+    """List closing status and command line of each step (``reference/agent-rpc.md`` §5)."""
     if mode == "query":
         return [(FINISHED, code)]
     steps = [

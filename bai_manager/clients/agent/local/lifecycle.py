@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import contextmanager
+import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from bai_manager.clients.agent.errors import AgentError, AgentUnreachable
@@ -13,23 +13,26 @@ from bai_manager.clients.agent.local import state
 from bai_manager.clients.agent.local.folder import KernelFolder, kernel_folders
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
     from uuid import UUID
 
-    from bai_manager.clients.agent.local.spec import Hook, KernelSpec
+    from bai_manager.clients.agent.local.spec import Hook
     from bai_manager.clients.agent.protocol import KernelCreationConfig
     from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
 
-BOOTSTRAP_TIMEOUT = "bootstrap-timeout"
+    T = TypeVar("T")
 
-_TERM_MARGIN = 5.0
+_STOP_MARGIN = 5.0
 _KILL_LIMIT = 10.0
+_FORGET_LIMIT = 5.0
 _SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.05
+_SOMEBODY_ELSE = -1
 
 
 class Options(NamedTuple):
-    """Seconds and bytes, see ``LocalAgentClient``."""
+    """Seconds and bytes; what they mean is said at ``LocalAgentClient``."""
 
     log_limit: int
     start_limit: float
@@ -51,17 +54,18 @@ class Lifecycle:
         return kernel_folders(self._root)
 
     async def start(self, configs: Sequence[KernelCreationConfig]) -> list[JsonObject]:
-        """Start kernels and return what each says of itself once all of them serve.
+        """Start kernels and return what each says of itself, once all of them serve.
 
-        A kernel that is up, or being started by somebody else, is left as it is. When one
-        fails, those started here are ended again.
+        A kernel that is up is left as it is. When one fails, those started here are ended.
         """
         started: list[KernelFolder] = []
         folders = [self.folder(config.kernel_id) for config in configs]
         try:
             for folder, config in zip(folders, configs, strict=True):
-                if await self._launch(folder, config):
+                lock = await self._claim(folder)
+                if lock != _SOMEBODY_ELSE:
                     started.append(folder)
+                    await asyncio.to_thread(self._launch, folder, config, lock)
             return await asyncio.gather(*map(self._serving, folders))
         except (AgentError, AgentUnreachable):
             for folder in started:
@@ -69,23 +73,22 @@ class Lifecycle:
             raise
 
     async def end(self, folder: KernelFolder, reason: str) -> None:
-        """Stop a kernel, or what is left of it, and clean up; its record and log stay.
+        """Stop a kernel, or what is left of it, and clean up; its record and its log stay.
 
-        Whoever keeps it is asked first, then killed. Raises ``AgentUnreachable`` when even that
-        does not help.
+        Who keeps it is asked, then killed. Raises ``AgentUnreachable`` when nothing helps.
         """
         lock = await self._take_over(folder, reason)
         try:
-            await asyncio.to_thread(self._settle, folder, reason)
+            self._settle(folder, reason)
             if folder.exists:
                 await asyncio.to_thread(folder.bury)
             else:
-                os.unlink(folder.lock_path)  # noqa: PTH108 - made by the attempt to lock
+                folder.remove()
         finally:
             os.close(lock)
 
     def settle_remains(self, folder: KernelFolder) -> None:
-        """Give a kernel that nobody keeps, and that has no record of its end, one."""
+        """End what is left of a kernel nobody keeps, and record that."""
         lock = folder.try_lock()
         if lock is not None:
             try:
@@ -95,13 +98,13 @@ class Lifecycle:
 
     async def forget(self, folder: KernelFolder) -> None:
         """Remove what is left of an ended kernel; one that is alive stays."""
-        async for _ in _polls():
+
+        def attempt() -> int | None:
             lock = folder.try_lock()
-            if lock is not None:
-                break
-            if not folder.has_ended:
-                return
-        else:
+            return _SOMEBODY_ELSE if lock is None and not folder.has_ended else lock
+
+        lock = await wait_for(attempt, _FORGET_LIMIT)
+        if lock is None or lock == _SOMEBODY_ELSE:
             return
         try:
             self._settle(folder, state.UNKNOWN)
@@ -109,14 +112,105 @@ class Lifecycle:
         finally:
             os.close(lock)
 
-    async def _launch(self, folder: KernelFolder, config: KernelCreationConfig) -> bool:
-        """Say whether it was this call that started the kernel."""
-        async with _within(self._options.start_limit) as polls:
-            async for _ in polls:
-                if folder.is_serving or folder.is_starting:
-                    return False
-                lock = folder.try_lock()
-                if lock is not None:
-                    await asyncio.to_thread(self._launch_locked, folder, config, lock)
-                    return True
-        raise AgentUnreachable(self._agent_id, f"kernel {folder.kernel_id} is held by another process")
+    async def _claim(self, folder: KernelFolder) -> int:
+        """Take the lock of a kernel that is not up. A start by somebody else is waited for, and
+        made up for when it comes to nothing.
+        """
+
+        def attempt() -> int | None:
+            return _SOMEBODY_ELSE if folder.is_serving else folder.try_lock()
+
+        lock = await wait_for(attempt, self._options.start_limit)
+        if lock is None:
+            raise AgentUnreachable(self._agent_id, f"kernel {folder.kernel_id} is held elsewhere")
+        return lock
+
+    def _launch(self, folder: KernelFolder, config: KernelCreationConfig, lock: int) -> None:
+        """Make the folder and start the guardian, which inherits the lock."""
+        from bai_manager.clients.agent.local import creation  # noqa: PLC0415 - start-up time
+
+        try:
+            spec = creation.make_spec(
+                config,
+                work=folder.work,
+                taken_cpus=self._taken_cpus(),
+                log_limit=self._options.log_limit,
+                stop_grace=self._options.stop_grace,
+                hook=self._options.hook,
+            )
+            dotfiles = creation.make_dotfiles(config)
+            folder.prepare(spec, config.bootstrap_script, dotfiles)
+            folder.launch(lock, creation.supervisor_environ(os.environ, spec.kernel_id))
+        except creation.CannotCreate as error:
+            raise AgentError(self._agent_id, error.name, error.message) from error
+        except (OSError, subprocess.SubprocessError) as error:
+            raise AgentError(self._agent_id, type(error).__name__, str(error)) from error
+        finally:
+            os.close(lock)
+
+    async def _serving(self, folder: KernelFolder) -> JsonObject:
+        """Wait until a kernel serves; return what it says of itself."""
+
+        def look() -> JsonObject | None:
+            if folder.is_serving:
+                return folder.creation_info()
+            if not folder.is_held:
+                raise self._failed_to_start(folder)
+            return None
+
+        info = await wait_for(look, self._options.start_limit)
+        if info is None:
+            raise AgentError(
+                self._agent_id,
+                "StartTimeout",
+                f"kernel {folder.kernel_id} does not serve after {self._options.start_limit:g} s",
+            )
+        return info
+
+    def _failed_to_start(self, folder: KernelFolder) -> AgentError:
+        ended = folder.read(state.EXIT) or {}
+        reason = str(ended.get("reason", state.UNKNOWN))
+        message = f"kernel {folder.kernel_id} ended while it started: {reason}"
+        return AgentError(self._agent_id, "StartFailed", f"{message} {folder.supervisor_log()}")
+
+    async def _take_over(self, folder: KernelFolder, reason: str) -> int:
+        """Make whoever keeps the kernel end it, and take its lock."""
+        asked = False
+
+        def ask() -> int | None:
+            nonlocal asked
+            lock = folder.try_lock()
+            if lock is None:
+                folder.ask_to_stop(reason)
+                asked = asked or folder.signal(signal.SIGTERM)
+            return lock
+
+        def kill() -> int | None:
+            folder.signal(signal.SIGKILL)
+            return folder.try_lock()
+
+        lock = await wait_for(ask, self._options.stop_grace + _STOP_MARGIN)
+        if lock is None:
+            lock = await wait_for(kill, _KILL_LIMIT)
+        if lock is None:
+            raise AgentUnreachable(self._agent_id, f"kernel {folder.kernel_id} does not end")
+        return lock
+
+    def _settle(self, folder: KernelFolder, reason: str) -> None:
+        folder.settle(reason, self._clock().timestamp())
+
+    def _taken_cpus(self) -> list[tuple[int, ...]]:
+        from bai_manager.clients.agent.local.spec import integers  # noqa: PLC0415 - start-up time
+
+        specs = (folder.read(state.SPEC) for folder in self.folders() if folder.is_held)
+        return [integers(spec["cpus"]) for spec in specs if spec is not None]
+
+
+async def wait_for(attempt: Callable[[], T | None], limit: float) -> T | None:
+    """Repeat until there is a result; None after ``limit`` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + limit, _SHORTEST_POLL
+    while (result := attempt()) is None and loop.time() < deadline:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_POLL)
+    return result

@@ -77,7 +77,7 @@ class LogStore:
 
 
 def read_log(folder: str) -> str:
-    """The log so far, also of a kernel that has ended; safe against a rotation meanwhile."""
+    """Return the log so far, also of a kernel that has ended; a rotation meanwhile does no harm."""
     for _ in range(_RETRIES):
         with ExitStack() as files:
             # The current file first: if it becomes the older one now, both are the same file.
@@ -103,5 +103,5 @@ def _open_part(folder: str, name: str, files: ExitStack) -> int | None:
 
 
 def _read_all(fd: int) -> bytes:
-    with open(fd, "rb", closefd=False) as file:  # noqa: PTH123
+    with open(fd, "rb", closefd=False) as file:
         return file.read()

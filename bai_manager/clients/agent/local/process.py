@@ -266,7 +266,7 @@ def _become_detached(argv: Sequence[str], environ: Mapping[str, str]) -> None:
             os.umask(0o077)
             os.chdir("/")
             restore_signals()
-            os.execvpe(argv[0], argv, environ)  # noqa: S606 - no shell is wanted
+            os.execvpe(argv[0], [*argv], environ)  # noqa: S606 - no shell is wanted
     finally:
         os._exit(0)
 

@@ -24,7 +24,7 @@ BASH = "/bin/bash"
 _PATIENCE = 2.0
 
 
-class Refused(Exception):  # noqa: N818 - it becomes an AgentError at the caller
+class Refused(Exception):
     """A request that cannot be done; ``name`` is what a program can tell it by."""
 
     def __init__(self, name: str, message: str) -> None:
@@ -194,7 +194,7 @@ class CommandRun(Run):
         environ: Mapping[str, str],
         steps: Sequence[tuple[str, str]],
     ) -> None:
-        """``steps`` holds closing status and command line; the last status is ``finished``."""
+        """Begin with the first of ``steps``: closing status, of the last ``finished``, and command."""
         super().__init__(run_id, owner)
         self._jobs = jobs
         self._environ = environ
@@ -223,7 +223,7 @@ class CommandRun(Run):
             self.status = self._closing
 
     def _begin_turn(self) -> None:
-        """A turn after one that told the end of a step begins the next step."""
+        """Begin the next step when the turn before told the end of one."""
         if not self._settled or self.status == FINISHED:
             return
         if not self._steps:

@@ -8,9 +8,9 @@ import os
 import socket
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from bai_manager.clients.agent.local import state, wire
+from bai_manager.clients.agent.local import wire
 from bai_manager.clients.agent.local.runs import Refused
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ class Server:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ending = asyncio.ensure_future(self._ending.wait())
+        ending: asyncio.Future[bool] = asyncio.ensure_future(self._ending.wait())
         reading = asyncio.ensure_future(wire.receive(reader))
         try:
             while True:
-                await asyncio.wait({reading, ending}, return_when=asyncio.FIRST_COMPLETED)
+                await _first_of(reading, ending)
                 if not reading.done():
                     return
                 request = reading.result()
@@ -83,7 +83,7 @@ class Server:
                     return
                 # Whoever waits for an answer sends nothing; what comes is the end.
                 reading = asyncio.ensure_future(wire.receive(reader))
-                await self._serve(request, writer, {reading, ending})
+                await self._serve(request, writer, reading, ending)
         finally:
             ending.cancel()
             reading.cancel()
@@ -94,13 +94,14 @@ class Server:
         self,
         request: JsonObject,
         writer: asyncio.StreamWriter,
-        until: set[asyncio.Future[JsonObject | None]],
+        reading: asyncio.Future[JsonObject | None],
+        ending: asyncio.Future[bool],
     ) -> None:
         if request.get("op") == "follow":
-            work = asyncio.ensure_future(self._follow(writer))
+            work = asyncio.create_task(self._follow(writer))
         else:
-            work = asyncio.ensure_future(self._answer(request, writer))
-        await asyncio.wait({work, *until}, return_when=asyncio.FIRST_COMPLETED)
+            work = asyncio.create_task(self._answer(request, writer))
+        await _first_of(work, reading, ending)
         if not work.done():
             if self._ending.is_set():
                 await asyncio.wait({work}, timeout=0.5)
@@ -175,3 +176,10 @@ class Server:
         await asyncio.wait(waits, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+async def _first_of(
+    *futures: asyncio.Future[JsonObject | None] | asyncio.Future[bool] | asyncio.Task[None],
+) -> None:
+    waiting = cast("set[asyncio.Future[object]]", set(futures))
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -23,9 +23,7 @@ _POLL = 0.02
 class Services:
     """``commands`` maps a service to its command line, in which ``{port}`` is replaced."""
 
-    def __init__(
-        self, jobs: Jobs, environ: Mapping[str, str], commands: Mapping[str, str]
-    ) -> None:
+    def __init__(self, jobs: Jobs, environ: Mapping[str, str], commands: Mapping[str, str]) -> None:
         self._jobs = jobs
         self._environ = environ
         self._commands = commands

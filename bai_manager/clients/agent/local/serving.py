@@ -61,7 +61,7 @@ async def _start(kernel: Kernel, server: Server, info: JsonObject) -> None:
 
 
 def creation_info(spec: KernelSpec, guardian: int) -> JsonObject:
-    """What becomes of a ``KernelCreationInfo``, without the kernel's id."""
+    """Say what becomes a ``KernelCreationInfo``, without the kernel's id."""
     cores = len(spec.cpus) or os.cpu_count() or 1
     return {
         "kernel_host": LOOPBACK,

@@ -20,7 +20,9 @@ SERVICE_PORTS_LABEL = "ai.backend.service-ports"
 ENDPOINT_PORTS_LABEL = "ai.backend.endpoint-ports"
 SERVICE_COMMAND_LABEL = "ai.backend.local.service."
 
-_SERVICE_PORT = re.compile(r"(?P<name>[\w-]+):(?P<protocol>\w+):(?:\[(?P<many>[\d,]+)\]|(?P<one>\d+))")
+_SERVICE_PORT = re.compile(
+    r"(?P<name>[\w-]+):(?P<protocol>\w+):(?:\[(?P<many>[\d,]+)\]|(?P<one>\d+))"
+)
 _PROTOCOLS = frozenset({"http", "tcp", "preopen"})
 
 
@@ -166,4 +168,3 @@ def integer(value: JsonValue) -> int:
 
 def integers(value: JsonValue) -> tuple[int, ...]:
     return tuple(integer(item) for item in listed(value))
-
