@@ -14,9 +14,10 @@ _OLD = timedelta(days=60)
 _STYLES = {
     "green": "running alive active ready healthy success ok accepted mounted created",
     "yellow": (
-        "pending scheduled preparing prepared pulling creating terminating restarting performing "
-        "cloning delete-pending delete-ongoing provisioning unhealthy destroying inactive "
-        "before-verification undefined stopping scaling deploying running_degraded degraded"
+        "pending scheduled preparing building pulling prepared creating terminating restarting "
+        "resizing suspended running_degraded performing cloning delete-pending delete-ongoing "
+        "provisioning unhealthy degraded scaling deploying stopping destroying inactive "
+        "before-verification undefined"
     ),
     "red": "error failure failed lost delete-error failed_to_start",
     "dim": "terminated cancelled canceled deleted delete-complete destroyed stopped rejected",

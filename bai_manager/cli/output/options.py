@@ -29,7 +29,7 @@ class Format(StrEnum):
 
     @property
     def is_structured(self) -> bool:
-        """Whether stdout holds one encoded value or nothing, so that raw text has no place there."""
+        """Whether stdout holds encoded values or nothing, so that raw text has no place there."""
         return self in {Format.JSON, Format.JSONL, Format.YAML}
 
     @property

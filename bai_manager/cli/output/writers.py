@@ -68,7 +68,8 @@ def row_json(row: T, columns: Sequence[Column[T]] | None) -> JsonValue:
 class Lines(Generic[T]):
     """A line (or more) for each row; ``header`` before them, ``empty`` when there is none.
 
-    Nothing is written before the first row or the end, so an error before that leaves no output.
+    Each row is flushed, so that a reader sees it at once and never a part of a line. Nothing is
+    written before the first row or the end, so an error before that leaves no output.
     """
 
     full = False
@@ -83,6 +84,7 @@ class Lines(Generic[T]):
 
     def write(self, row: T) -> None:
         self._stdout.write(self._header + self._line(row))
+        self._stdout.flush()
         self._header = self._empty = ""
 
     def close(self) -> None:
@@ -107,6 +109,7 @@ class JsonArray(Generic[T]):
 
     def write(self, row: T) -> None:
         self._stdout.write(self._before + encode.json_text(self._to_json(row)))
+        self._stdout.flush()
         self._before = ",\n  "
         self._after = "\n]\n"
 
