@@ -125,7 +125,8 @@ class DataFolder:
         """Remove the folder elsewhere. Only under the start lock, when no server runs."""
         place = self.socket_folder()
         if place is not None and place != self._run:
-            (place / SOCKET_NAME).unlink(missing_ok=True)
+            for leftover in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
+                (place / leftover).unlink(missing_ok=True)
             with suppress(OSError):
                 place.rmdir()
             self._elsewhere.unlink()

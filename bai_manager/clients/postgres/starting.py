@@ -20,7 +20,7 @@ from bai_manager.clients.postgres.errors import (
     DataFolderRefused,
     PrivilegesNotDroppable,
 )
-from bai_manager.clients.postgres.folder import PORT
+from bai_manager.clients.postgres.folder import PORT, SOCKET_NAME
 from bai_manager.clients.postgres.locks import pause, try_lock
 from bai_manager.clients.postgres.postmaster import (
     end_unreachable,
@@ -147,8 +147,8 @@ class Starter:
     def _launch(self, server_lock: int) -> None:
         """Start the server process, which inherits its lock and nothing else of ours."""
         self._folder.cap_log()
-        self._remove_leftover_pid_file()
         socket_folder = self._folder.claim_socket_folder()
+        self._remove_leftovers(socket_folder)
         pgdata = str(self._folder.pgdata)
         command = [find_program("postgres"), "-D", pgdata]
         settings = self._settings | {"unix_socket_directories": str(socket_folder)}
@@ -157,10 +157,11 @@ class Starter:
         launcher = _launcher_argv("--detach", str(self._folder.log), pgdata, *command)
         self._check_done(run_program(launcher, keep=(server_lock,)), "it could not be launched.")
 
-    def _remove_leftover_pid_file(self) -> None:
-        """Remove ``postmaster.pid``: PostgreSQL would not start while its number is in use.
+    def _remove_leftovers(self, socket_folder: Path) -> None:
+        """Remove the lock files of a killed server: PostgreSQL would not start while their pid
+        is in use, by whomever.
 
-        Raises `DatabaseStartFailed` when that is by a server somebody started by hand.
+        Raises `DatabaseStartFailed` when that is a server somebody started by hand.
         """
         postmaster = read_postmaster(self._folder.pgdata)
         if postmaster is not None and serves(postmaster.pid, self._folder.pgdata):
@@ -168,6 +169,7 @@ class Starter:
                 f"process {postmaster.pid}, not started by bai-manager, serves this folder."
             )
         (self._folder.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        (socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
     def _check_done(self, done: CompletedProcess[str], why: str) -> None:
         if done.returncode == ExitCode.CONFIGURATION:
