@@ -116,11 +116,11 @@ def shown(options: OutputOptions, job: Job = TRAIN) -> str:
 
 
 def written(options: OutputOptions) -> str:
-    assert isinstance(options.stdout, Stream)
+    assert isinstance(options.stdout, io.StringIO)
     return options.stdout.getvalue()
 
 
 def said(options: OutputOptions) -> str:
     """What was written on stderr."""
-    assert isinstance(options.stderr, Stream)
+    assert isinstance(options.stderr, io.StringIO)
     return options.stderr.getvalue()

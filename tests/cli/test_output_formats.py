@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from rich.cells import cell_len
 
 from bai_manager.cli.output.options import ColorMode, Format
 from tests.cli.output_samples import (
@@ -255,6 +256,12 @@ def test_a_narrow_terminal_cuts_the_widest_columns_first() -> None:
         "3f2a9c1e  a-long-name-…  RUNNING  1.5 KiB  5m ago\n"
         "3f2a9c1e  train          RUNNING  1.5 KiB  5m ago\n"
     )
+
+
+@pytest.mark.parametrize("width", [28, 40, 60, 80, 200])
+def test_a_table_fits_the_terminal(width: int) -> None:
+    text = listed(on_terminal(Format.TABLE, width=width), [named("x" * 100), MANUAL])
+    assert max(cell_len(line) for line in text.splitlines()) <= width
 
 
 def test_a_broad_terminal_cuts_nothing() -> None:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 TABLE_LIMIT = 500
 CELL_LIMIT = 120
-NARROWEST = 8
+NARROWEST = 4
 GAP = "  "
 
 
@@ -126,13 +126,16 @@ def fit(widths: Sequence[int], available: int) -> list[int]:
     return fitted
 
 
-def plain_console(options: OutputOptions, stream: TextIO) -> Console:
-    """Make a console that takes nothing from the environment and reads no markup."""
+def plain_console(options: OutputOptions, stream: TextIO, width: int = 80) -> Console:
+    """Make a console that takes nothing from the environment and reads no markup.
+
+    ``width`` matters only to what fills the line, such as a progress bar.
+    """
     return Console(
         file=stream,
         color_system="standard" if options.wants_color(stream) else None,
         force_terminal=True,
-        width=options.line_width or 80,
+        width=width,
         markup=False,
         emoji=False,
         highlight=False,

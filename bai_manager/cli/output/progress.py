@@ -17,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from bai_manager.cli.output.options import terminal_size
 from bai_manager.cli.output.people import plain_console
 from bai_manager.types.text import printable
 
@@ -47,7 +48,7 @@ def bar(options: OutputOptions, text: str, total: float | None, *, in_bytes: boo
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         *_counters(total, in_bytes=in_bytes),
-        console=plain_console(options, options.stderr),
+        console=plain_console(options, options.stderr, terminal_size(options.stderr).columns),
         transient=True,
     ) as progress:
         yield Bar(progress, progress.add_task(printable(text), total=total))
