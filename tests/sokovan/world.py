@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -131,5 +130,20 @@ def world(
     )
 
 
-def keypair_limits(access_key: str = "AK", **limits: int | ResourceSlot | None) -> Limits:
-    return Limits(keypairs={access_key: replace(KeypairLimits(), **limits)})
+def keypair_limits(
+    *,
+    resource_slots: ResourceSlot | None = None,
+    max_concurrent_sessions: int | None = None,
+    max_concurrent_sftp_sessions: int | None = None,
+    max_pending_session_count: int | None = None,
+    max_pending_session_resource_slots: ResourceSlot | None = None,
+) -> Limits:
+    """Limit the keypair ``AK``."""
+    policy = KeypairLimits(
+        resource_slots=resource_slots,
+        max_concurrent_sessions=max_concurrent_sessions,
+        max_concurrent_sftp_sessions=max_concurrent_sftp_sessions,
+        max_pending_session_count=max_pending_session_count,
+        max_pending_session_resource_slots=max_pending_session_resource_slots,
+    )
+    return Limits(keypairs={"AK": policy})
