@@ -20,19 +20,22 @@ from bai_manager.repositories.access import AccessRepository
 from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.database import Database
 from bai_manager.services.session.console import NullConsole
+from bai_manager.sokovan.gate import SchedulerGate
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.monitors.base import Monitor
     from bai_manager.actions.processor import ActionT
-    from bai_manager.clients.agent.pool import Agents
+    from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
+    from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
@@ -151,7 +154,7 @@ class App:
         return AuditRepository(self.database)
 
     @cached_property
-    def agents(self) -> Agents:
+    def agents(self) -> AgentPool:
         from bai_manager.clients.agent.pool import AgentPool  # noqa: PLC0415
 
         embedded = self._config.settings.kind == "embedded"
@@ -169,9 +172,9 @@ class App:
 
         return LocalAgentClient(
             agent_id,
-            self._config.settings.agent.local_root or self._config.paths.data_dir / "agents",
+            self._local_root,
             on_kernel_end=self._scheduler_command(),
-            hook_environ=self._own_environ(),
+            on_kernel_end_environ=self._own_environ(),
         )
 
     def _scheduler_command(self) -> list[str]:
@@ -198,21 +201,38 @@ class App:
         return SchedulerRepository(self.database)
 
     @cached_property
-    def scheduler(self) -> SchedulerRunner:
+    def runner(self) -> SchedulerRunner:
         from bai_manager.sokovan.runner import SchedulerRunner  # noqa: PLC0415
 
         return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
+
+    @cached_property
+    def scheduler(self) -> SchedulerGate:
+        return SchedulerGate(has_work=self._something_lives, build=lambda: self.runner)
+
+    async def _something_lives(self) -> bool:
+        """Whether a session has not ended, or a kernel of this machine is not accounted for."""
+        return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
+
+    @property
+    def _local_root(self) -> Path:
+        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+
+    @cached_property
+    def sessions(self) -> SessionRepository:
+        from bai_manager.repositories.session import SessionRepository  # noqa: PLC0415
+
+        return SessionRepository(self.database)
 
     @cached_property
     def session_service(self) -> SessionService:
         from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
         from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
-        from bai_manager.repositories.session import SessionRepository  # noqa: PLC0415
         from bai_manager.services.session.service import SessionService  # noqa: PLC0415
 
         return SessionService(
-            sessions=SessionRepository(self.database),
+            sessions=self.sessions,
             images=ImageRepository(self.database),
             owners=OwnerRepository(self.database),
             scaling_groups=ScalingGroupRepository(self.database),
@@ -224,11 +244,10 @@ class App:
 
     @cached_property
     def kernel_service(self) -> KernelService:
-        from bai_manager.repositories.session import SessionRepository  # noqa: PLC0415
         from bai_manager.services.kernel.service import KernelService  # noqa: PLC0415
 
         return KernelService(
-            sessions=SessionRepository(self.database),
+            sessions=self.sessions,
             agents=self.agents,
             scheduler=self.scheduler,
         )
@@ -237,7 +256,7 @@ class App:
     def scheduler_service(self) -> SchedulerService:
         from bai_manager.services.scheduler.service import SchedulerService  # noqa: PLC0415
 
-        return SchedulerService(runner=self.scheduler, store=self.scheduler_store)
+        return SchedulerService(runner=self.runner, store=self.scheduler_store)
 
     @cached_property
     def agent_service(self) -> AgentService:
@@ -269,9 +288,9 @@ class App:
     @cached_property
     def system_service(self) -> SystemService:
         from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
-        from bai_manager.config.vault import ProfileVault  # noqa: PLC0415
         from bai_manager.repositories.system import SystemRepository  # noqa: PLC0415
         from bai_manager.services.system.service import SystemService  # noqa: PLC0415
+        from bai_manager.vault import ProfileVault  # noqa: PLC0415
 
         return SystemService(
             system=SystemRepository(self.database),
@@ -288,5 +307,12 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        if "agents" in self.__dict__:
+            await self.agents.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+
+
+def _has_kernels(root: Path) -> bool:
+    """Whether the local agent keeps anything there; hidden entries are its own."""
+    return root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir())

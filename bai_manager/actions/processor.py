@@ -12,7 +12,7 @@ from bai_manager.actions.monitors.base import OperationStatus, Outcome, Run
 from bai_manager.errors import BackendAIError, Denied
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
     from uuid import UUID
 
     from bai_manager.actions.actor import Actor
@@ -68,9 +68,7 @@ class ActionProcessor:
         Raises what the service raises, ``Denied`` errors of the validators, and
         ``AuditUnavailable`` when a write cannot be audited beforehand.
         """
-        run = Run(
-            action_id=self._new_id(), action=action, actor=None, started_at=self._clock()
-        )
+        run = Run(action_id=self._new_id(), action=action, actor=None, started_at=self._clock())
         run = await self._admit(run)
         audited = not self._dry_run and (action.operation.is_write or self._audit_reads)
         if audited:
@@ -97,15 +95,13 @@ class ActionProcessor:
             )
             await self._finish(denied, self._failure(denied, error), audited=True)
             raise
-        return Run(
-            action_id=run.action_id, action=action, actor=actor, started_at=run.started_at
-        )
+        return Run(action_id=run.action_id, action=action, actor=actor, started_at=run.started_at)
 
     def _method_of(
         self, action: Action[ActionResult]
     ) -> Callable[[Action[ActionResult]], Awaitable[ActionResult]]:
         service = self._service_of(noun_of(type(action)))
-        method = service_methods(type(service))[type(action).__name__]
+        method = service_methods(service.__class__)[type(action).__name__]
         return cast(
             "Callable[[Action[ActionResult]], Awaitable[ActionResult]]", getattr(service, method)
         )
@@ -143,11 +139,7 @@ class ActionProcessor:
         )
 
     def _failure(self, run: Run, error: BaseException) -> Outcome:
-        code = (
-            error.error_code
-            if isinstance(error, BackendAIError)
-            else BackendAIError.error_code
-        )
+        code = error.error_code if isinstance(error, BackendAIError) else BackendAIError.error_code
         return Outcome(
             status=OperationStatus.ERROR,
             description=_described(run, _failure_text(error)),
@@ -163,7 +155,7 @@ def noun_of(action: type[Action[ActionResult]]) -> str:
 
 
 @cache
-def service_methods(service: type[object]) -> Mapping[str, str]:
+def service_methods(service: Hashable) -> Mapping[str, str]:
     """Action class name → method name, from the annotations of a service's public methods."""
     return {
         str(method.__annotations__["action"]): name

@@ -19,9 +19,7 @@ _JSON_FORMATS = frozenset({"json", "jsonl"})
 class Failures:
     """Reports errors in the format the words asked for, even when the words were not understood."""
 
-    def __init__(
-        self, words: Sequence[str], *, environ: Mapping[str, str], stderr: TextIO
-    ) -> None:
+    def __init__(self, words: Sequence[str], *, environ: Mapping[str, str], stderr: TextIO) -> None:
         self._words = words
         self._environ = environ
         self._stderr = stderr
@@ -32,9 +30,7 @@ class Failures:
 
         if "--debug" in self._words:
             traceback.print_exception(error, file=self._stderr)
-        emit_error(
-            self._stderr, error, as_json=self._wants_json(), environ=self._environ
-        )
+        emit_error(self._stderr, error, as_json=self._wants_json(), environ=self._environ)
         return error.exit_code
 
     def unexpected(self, error: Exception) -> int:

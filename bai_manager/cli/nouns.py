@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from typer import Context
+    from typer._click.core import Context  # what TyperGroup itself is annotated with
 
 
 class Noun(NamedTuple):

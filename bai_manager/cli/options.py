@@ -39,9 +39,7 @@ OwnerOption = Annotated[
 EverybodyOption = Annotated[
     bool, typer.Option("--all", "-a", help="Everybody's (superadmin, monitor).")
 ]
-EndedOption = Annotated[
-    bool, typer.Option("--all-status", help="Ended ones too.")
-]
+EndedOption = Annotated[bool, typer.Option("--all-status", help="Ended ones too.")]
 StatusOption = Annotated[
     str | None, typer.Option("--status", help="One status, or several with commas.")
 ]

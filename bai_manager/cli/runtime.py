@@ -71,9 +71,7 @@ class Cli:
     def terminal(self) -> Terminal:
         return Terminal(self.output, self.stdin)
 
-    def execute(
-        self, action: Action[ResultT], *, console: ConsoleSink | None = None
-    ) -> ResultT:
+    def execute(self, action: Action[ResultT], *, console: ConsoleSink | None = None) -> ResultT:
         """Run one action."""
 
         async def one(processor: ActionProcessor) -> ResultT:
@@ -97,7 +95,7 @@ class Cli:
     def run_app(
         self, main: Callable[[App], Awaitable[T]], *, console: ConsoleSink | None = None
     ) -> T:
-        """The same for the few commands that need more than actions: ``init`` and ``quickstart``."""
+        """The same for the few commands that need more than actions."""
         import asyncio  # noqa: PLC0415 - not for help and completion
 
         from bai_manager.app import App  # noqa: PLC0415

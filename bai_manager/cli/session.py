@@ -24,7 +24,6 @@ from bai_manager.cli.options import (
     seconds,
     targets,
 )
-from bai_manager.cli.output.bulk import run_bulk
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.raw import write_raw
 from bai_manager.cli.output.rows import emit_object, emit_rows
@@ -74,14 +73,17 @@ app = typer.Typer(
 
 SessionArgument = Annotated[str, typer.Argument(help="Name, id or unique id prefix.")]
 
+
 @app.command("create")
-def create(  # noqa: PLR0913, PLR0917 - one option each
+def create(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(help="Image name or alias.")],
     name: Annotated[str | None, typer.Option("--name", "-n", help="Default: made up.")] = None,
     resources: Annotated[
         list[str] | None,
-        typer.Option("--resource", "-r", metavar="SLOT=AMOUNT", help="cpu=2, mem=4g, … each kernel."),
+        typer.Option(
+            "--resource", "-r", metavar="SLOT=AMOUNT", help="cpu=2, mem=4g, … each kernel."
+        ),
     ] = None,
     session_type: Annotated[
         str, typer.Option("--type", "-t", help="interactive, batch, inference or system.")
@@ -171,7 +173,7 @@ def create(  # noqa: PLR0913, PLR0917 - one option each
 
 
 @app.command("list")
-def list_(  # noqa: PLR0913, PLR0917
+def list_(
     ctx: typer.Context,
     filters: FilterOption = None,
     sort: SortOption = None,
@@ -196,9 +198,7 @@ def list_(  # noqa: PLR0913, PLR0917
 
     async def render(processor: ActionProcessor, output: OutputOptions) -> None:
         result = await processor.run(action)
-        emit_rows(
-            output, LIST_COLUMNS, result.sessions, name=lambda s: s.name, noun="sessions"
-        )
+        emit_rows(output, LIST_COLUMNS, result.sessions, name=lambda s: s.name, noun="sessions")
 
     shown(cli, render, watch)
 
@@ -282,6 +282,8 @@ def destroy(
         emit_object(cli.output, result, DESTROY_FIELDS, name=lambda r: r.name)
         return
 
+    from bai_manager.cli.output.bulk import run_bulk  # noqa: PLC0415 - several targets only
+
     async def each(processor: ActionProcessor) -> int:
         async def act(name: str) -> str:
             result = await processor.run(action(name))
@@ -316,7 +318,7 @@ def exec_(
 @app.command(
     "run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True}
 )
-def run(  # noqa: PLR0913, PLR0917
+def run(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(help="Image name or alias.")],
     command: Annotated[list[str], typer.Argument(help="Command and its arguments, after --.")],
@@ -324,9 +326,7 @@ def run(  # noqa: PLR0913, PLR0917
     resources: Annotated[
         list[str] | None, typer.Option("--resource", "-r", metavar="SLOT=AMOUNT")
     ] = None,
-    environ: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE")
-    ] = None,
+    environ: Annotated[list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE")] = None,
     group: Annotated[str | None, typer.Option("--group", "--project", "-g")] = None,
     owner: OwnerOption = None,
     timeout: TimeoutOption = None,
@@ -422,9 +422,9 @@ def complete(
     result = cli.execute(CompleteAction(session=session, owner=owner, code=code))
     emit_rows(
         cli.output,
-        (Column("suggestion", lambda text: text),),
+        (Column[str]("suggestion", str),),
         result.suggestions,
-        name=lambda text: text,
+        name=str,
         noun="suggestions",
     )
 
@@ -540,4 +540,3 @@ def _execute(cli: Cli, session: str, code: str, *, shell: bool, owner: str | Non
 
 def _emit_session(cli: Cli, session: SessionData) -> None:
     emit_object(cli.output, session, SHOW_FIELDS, name=lambda s: s.name)
-

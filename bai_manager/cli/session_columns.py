@@ -61,7 +61,9 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
     Column("group_name", lambda session: session.group_name, title="Project"),
     Column("domain_name", lambda session: session.domain_name, title="Domain"),
     Column("scaling_group", lambda session: session.scaling_group),
-    Column("agent_ids", lambda s: s.agent_ids, title="Agents", human=lambda s: ", ".join(s.agent_ids)),
+    Column(
+        "agent_ids", lambda s: s.agent_ids, title="Agents", human=lambda s: ", ".join(s.agent_ids)
+    ),
     Column("priority", lambda session: session.priority),
     Column(
         "kernels",

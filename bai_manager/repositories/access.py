@@ -100,7 +100,7 @@ class AccessRepository:
             user_status=row.status,
         )
 
-    async def locate(self, target: Target, actor: Actor) -> TargetScope:
+    async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: PLR0911 - a case each
         """Where the target lies and whose it is; raises not-found for what cannot be seen."""
         match target:
             case SystemTarget():
@@ -185,9 +185,7 @@ class AccessRepository:
 
     async def _kernel(self, kernel: str, actor: Actor) -> TargetScope:
         statement = (
-            select(
-                kernels.c.domain_name, kernels.c.user_uuid, users.c.role, kernels.c.access_key
-            )
+            select(kernels.c.domain_name, kernels.c.user_uuid, users.c.role, kernels.c.access_key)
             .outerjoin(users, users.c.uuid == kernels.c.user_uuid)
             .where(id_matches(kernels.c.id, kernel))
             .limit(2)

@@ -22,9 +22,8 @@ from bai_manager.types.status import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Row
-
     from bai_manager.repositories.database import Database
+    from bai_manager.repositories.rows import AnyRow
     from bai_manager.types.query import Query
 
 _KERNEL_COUNT = (
@@ -88,7 +87,7 @@ class AgentRepository:
         return _agent(row)
 
 
-def _agent(row: Row[tuple[object, ...]]) -> AgentData:
+def _agent(row: AnyRow) -> AgentData:
     return AgentData(
         id=row.id,
         status=AgentStatus.parse(row.status),

@@ -116,7 +116,9 @@ class Database:
 
 def _translated(error: DBAPIError) -> BackendAIError:
     original = error.orig
-    text = str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
+    text = (
+        str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
+    )
     if isinstance(original, _BUSY):
         return DatabaseBusy(
             f"The database is busy: {text}.", hint="Nothing was changed; run the command again."
@@ -124,7 +126,7 @@ def _translated(error: DBAPIError) -> BackendAIError:
     if isinstance(original, _UNREACHABLE):
         return DatabaseUnreachable(
             f"The database does not answer: {text}.",
-            hint="See 'bai-manager db status', or 'bai-manager config show --origin' for where it is"
-            " expected.",
+            hint="See 'bai-manager db status', or 'bai-manager config show --origin' for its"
+            " address.",
         )
     return DatabaseError(f"The database rejected the statement: {text}.")

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.database import Database
+    from bai_manager.repositories.rows import AnyRow
     from bai_manager.types.query import Query
 
 _COLUMNS = (
@@ -97,9 +97,7 @@ async def _close_names(connection: AsyncConnection, image: str) -> list[str]:
     return get_close_matches(image, [name for name in names if name], n=3, cutoff=0.5)
 
 
-async def _with_aliases(
-    connection: AsyncConnection, rows: Sequence[Row[tuple[object, ...]]]
-) -> list[ImageData]:
+async def _with_aliases(connection: AsyncConnection, rows: Sequence[AnyRow]) -> list[ImageData]:
     aliases = await _aliases(connection, [row.id for row in rows])
     return [
         ImageData(

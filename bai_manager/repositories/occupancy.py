@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from sqlalchemy import Numeric, Text, case, cast, column, func, or_, select
+from sqlalchemy import Numeric, Text, case, cast, column, func, or_, select, true
 
 from bai_manager.models.agent import agents
 from bai_manager.models.domain import domains
@@ -34,16 +35,16 @@ from bai_manager.types.status import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping
-    from decimal import Decimal
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.sql.selectable import LateralFromClause
 
     from bai_manager.services.session.types import SessionSpec
 
 KeyT = TypeVar("KeyT", bound="Hashable")
-Sums = defaultdict[KeyT, dict[str, "Decimal"]]
+SlotsOf: TypeAlias = "Mapping[KeyT, ResourceSlot]"
 
 _PRIVATE = tuple(kind.name for kind in PRIVATE_SESSION_TYPES)
 _ON_AGENTS = KERNEL_RESOURCE_OCCUPIED | KERNEL_RESOURCE_REQUESTED
@@ -104,8 +105,9 @@ async def load_quota(connection: AsyncConnection, spec: SessionSpec) -> QuotaSta
 
 async def known_slots(connection: AsyncConnection) -> frozenset[str]:
     """Slot names that exist: the intrinsic ones and whatever agents report."""
-    names = func.jsonb_object_keys(agents.c.available_slots).column_valued("name")
-    found = await connection.scalars(select(names).select_from(agents, names).distinct())
+    found = await connection.scalars(
+        select(func.jsonb_object_keys(agents.c.available_slots)).distinct()
+    )
     return frozenset(INTRINSIC_SLOTS) | frozenset(found)
 
 
@@ -184,31 +186,40 @@ async def load_occupancy(
     statuses: Collection[KernelStatus] = _ON_AGENTS,
 ) -> Occupancy:
     """Sums and counts over the kernels that match, in the given statuses."""
+    by_keypair, by_user, by_group, by_domain = await _slot_sums(connection, where, statuses)
+    sessions, sftp = await _session_counts(connection, where, statuses)
+    pending, pending_slots = await _pending_numbers(connection, where)
     return Occupancy(
-        **await _slot_sums(connection, where, statuses),
-        **await _session_counts(connection, where, statuses),
-        **await _pending_numbers(connection, where),
+        keypairs=by_keypair,
+        users=by_user,
+        groups=by_group,
+        domains=by_domain,
+        session_counts=sessions,
+        sftp_counts=sftp,
+        pending_counts=pending,
+        pending_slots=pending_slots,
     )
 
 
-async def agent_occupancy(connection: AsyncConnection, agent_ids: Collection[str]) -> Mapping[str, ResourceSlot]:
+async def agent_occupancy(
+    connection: AsyncConnection, agent_ids: Collection[str]
+) -> Mapping[str, ResourceSlot]:
     """What the kernels on each agent take, private sessions included."""
     slots = _slots_of_kernel()
     rows = await connection.execute(
         select(kernels.c.agent, slots.c.key, func.sum(cast(slots.c.value, Numeric)).label("amount"))
-        .select_from(kernels, slots)
+        .select_from(kernels.join(slots, true()))
         .where(kernels.c.agent.in_(agent_ids), kernels.c.status.in_(_ON_AGENTS))
         .group_by(kernels.c.agent, slots.c.key)
     )
-    sums: Sums[str] = defaultdict(dict)
-    for row in rows:
-        sums[row.agent][row.key] = row.amount
-    return {agent_id: ResourceSlot(sums.get(agent_id, {})) for agent_id in agent_ids}
+    found = _added_up((row.agent, row.key, row.amount) for row in rows)
+    return {agent_id: found.get(agent_id, ResourceSlot()) for agent_id in agent_ids}
 
 
 async def _slot_sums(
     connection: AsyncConnection, where: ColumnElement[bool], statuses: Collection[KernelStatus]
-) -> dict[str, Mapping[object, ResourceSlot]]:
+) -> tuple[SlotsOf[str], SlotsOf[UUID], SlotsOf[UUID], SlotsOf[str]]:
+    """By key pair, user, project and domain."""
     slots = _slots_of_kernel()
     owner = (
         kernels.c.access_key,
@@ -216,26 +227,26 @@ async def _slot_sums(
         kernels.c.group_id,
         kernels.c.domain_name,
     )
-    rows = await connection.execute(
-        select(*owner, slots.c.key, func.sum(cast(slots.c.value, Numeric)).label("amount"))
-        .select_from(kernels, slots)
-        .where(
-            where, kernels.c.status.in_(statuses), kernels.c.session_type.not_in(_PRIVATE)
+    rows = (
+        await connection.execute(
+            select(*owner, slots.c.key, func.sum(cast(slots.c.value, Numeric)).label("amount"))
+            .select_from(kernels.join(slots, true()))
+            .where(where, kernels.c.status.in_(statuses), kernels.c.session_type.not_in(_PRIVATE))
+            .group_by(*owner, slots.c.key)
         )
-        .group_by(*owner, slots.c.key)
+    ).all()
+    return (
+        _added_up((row.access_key, row.key, row.amount) for row in rows),
+        _added_up((row.user_uuid, row.key, row.amount) for row in rows),
+        _added_up((row.group_id, row.key, row.amount) for row in rows),
+        _added_up((row.domain_name, row.key, row.amount) for row in rows),
     )
-    levels = {"keypairs": 0, "users": 1, "groups": 2, "domains": 3}
-    sums: dict[str, Sums[object]] = {level: defaultdict(dict) for level in levels}
-    for row in rows:
-        for level, position in levels.items():
-            amounts = sums[level][row[position]]
-            amounts[row.key] = amounts.get(row.key, 0) + row.amount
-    return {level: _slots_by_key(found.items()) for level, found in sums.items()}
 
 
 async def _session_counts(
     connection: AsyncConnection, where: ColumnElement[bool], statuses: Collection[KernelStatus]
-) -> dict[str, Mapping[str, int]]:
+) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Sessions and private sessions of each access key."""
     private = kernels.c.session_type.in_(_PRIVATE)
     rows = await connection.execute(
         select(
@@ -247,15 +258,16 @@ async def _session_counts(
         .group_by(kernels.c.access_key)
     )
     found = rows.all()
-    return {
-        "session_counts": {row.access_key: row.public for row in found},
-        "sftp_counts": {row.access_key: row.private for row in found},
-    }
+    return (
+        {row.access_key: row.public for row in found},
+        {row.access_key: row.private for row in found},
+    )
 
 
 async def _pending_numbers(
     connection: AsyncConnection, where: ColumnElement[bool]
-) -> dict[str, Mapping[str, int] | Mapping[str, ResourceSlot]]:
+) -> tuple[Mapping[str, int], SlotsOf[str]]:
+    """Sessions that wait, and what they ask for, of each access key."""
     waiting = (where, kernels.c.status == KernelStatus.PENDING)
     counts = await connection.execute(
         select(kernels.c.access_key, func.count(kernels.c.session_id.distinct()).label("amount"))
@@ -269,20 +281,17 @@ async def _pending_numbers(
             slots.c.key,
             func.sum(cast(slots.c.value, Numeric)).label("amount"),
         )
-        .select_from(kernels, slots)
+        .select_from(kernels.join(slots, true()))
         .where(*waiting)
         .group_by(kernels.c.access_key, slots.c.key)
     )
-    sums: Sums[str] = defaultdict(dict)
-    for row in amounts:
-        sums[row.access_key][row.key] = row.amount
-    return {
-        "pending_counts": {row.access_key: row.amount for row in counts},
-        "pending_slots": _slots_by_key(sums.items()),
-    }
+    return (
+        {row.access_key: row.amount for row in counts},
+        _added_up((row.access_key, row.key, row.amount) for row in amounts),
+    )
 
 
-def _slots_of_kernel():  # noqa: ANN202 - SQLAlchemy's table-valued alias has no public name
+def _slots_of_kernel() -> LateralFromClause:
     """``key, value`` of each slot that a kernel counts with, as a lateral join."""
     counted = case(
         (kernels.c.status.in_(KERNEL_RESOURCE_OCCUPIED), kernels.c.occupied_slots),
@@ -295,8 +304,12 @@ def _slots_of_kernel():  # noqa: ANN202 - SQLAlchemy's table-valued alias has no
     )
 
 
-def _slots_by_key(sums: Iterable[tuple[KeyT, Mapping[str, Decimal]]]) -> dict[KeyT, ResourceSlot]:
-    return {key: ResourceSlot(amounts) for key, amounts in sums}
+def _added_up(amounts: Iterable[tuple[KeyT, str, Decimal]]) -> dict[KeyT, ResourceSlot]:
+    """Amounts of one slot each, added up for each key."""
+    sums: defaultdict[KeyT, dict[str, Decimal]] = defaultdict(dict)
+    for key, slot, amount in amounts:
+        sums[key][slot] = sums[key].get(slot, Decimal(0)) + amount
+    return {key: ResourceSlot(slots) for key, slots in sums.items()}
 
 
 def _optional_slots(value: object) -> ResourceSlot | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 from sqlalchemy import and_, select
 
 from bai_manager.models.domain import domains
@@ -112,9 +111,7 @@ class OwnerRepository:
             ).one()
             projects = await connection.scalars(
                 select(groups.c.name)
-                .join(
-                    association_groups_users, association_groups_users.c.group_id == groups.c.id
-                )
+                .join(association_groups_users, association_groups_users.c.group_id == groups.c.id)
                 .where(association_groups_users.c.user_id == row.uuid, groups.c.is_active)
                 .order_by(groups.c.name)
             )

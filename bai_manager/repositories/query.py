@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Text, cast, or_
 
@@ -14,11 +14,10 @@ from bai_manager.types.query import FieldKind, Op, check_query
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
 
+    from bai_manager.repositories.rows import AnySelect
     from bai_manager.types.query import CheckedFilter, FilterValue, Query
-
-RowT = TypeVar("RowT", bound="tuple[object, ...]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,12 @@ class Field:
 
 
 def apply_query(
-    statement: Select[RowT],
+    statement: AnySelect,
     query: Query,
     fields: Mapping[str, Field],
     *,
     default_order: Sequence[ColumnElement[object]],
-) -> Select[RowT]:
+) -> AnySelect:
     """Add the query's conditions, order and limit; the default order breaks ties.
 
     Raises ``UnknownField``, ``InvalidFilter`` and ``InvalidLimit``.
@@ -65,7 +64,7 @@ def filters_on(query: Query, field: str) -> bool:
     return any(condition.field == field for condition in query.filters)
 
 
-def _condition(field: Field, condition: CheckedFilter) -> ColumnElement[bool]:
+def _condition(field: Field, condition: CheckedFilter) -> ColumnElement[bool]:  # noqa: PLR0911
     column = field.column
     values = [_stored(field, value) for value in condition.values]
     match condition.op:

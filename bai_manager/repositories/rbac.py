@@ -37,9 +37,7 @@ _OPERATIONS = (
 _RESOURCES = ("vfolder", "image", "session")
 
 
-async def create_user_role(
-    connection: AsyncConnection, user_id: UUID, domain_name: str
-) -> None:
+async def create_user_role(connection: AsyncConnection, user_id: UUID, domain_name: str) -> None:
     """The user's own role, held by the user, and the user's place in the domain."""
     role_id = await _create_role(
         connection,
@@ -49,9 +47,7 @@ async def create_user_role(
         + [("user", operation) for operation in _OPERATIONS if operation != "create"],
     )
     await connection.execute(insert(user_roles).values(user_id=user_id, role_id=role_id))
-    await register_entity(
-        connection, scope=("domain", domain_name), entity=("user", str(user_id))
-    )
+    await register_entity(connection, scope=("domain", domain_name), entity=("user", str(user_id)))
 
 
 async def create_project_role(connection: AsyncConnection, project_id: UUID) -> None:
@@ -93,9 +89,7 @@ async def register_entity(
 
 
 def _admin_grants() -> list[tuple[str, str]]:
-    return [
-        (entity, operation) for entity in (*_RESOURCES, "user") for operation in _OPERATIONS
-    ]
+    return [(entity, operation) for entity in (*_RESOURCES, "user") for operation in _OPERATIONS]
 
 
 async def _create_role(

@@ -126,7 +126,7 @@ class SchedulerRepository:
     async def begin_preparing(self, *, now: datetime) -> bool:
         """SCHEDULED sessions whose kernels all are → PREPARING; kernels without history."""
         async with self._phase(Phase.PREPARING) as connection:
-            ready = _S.SCHEDULED == sessions.c.status, _all_kernels_in({_K.SCHEDULED})
+            ready = sessions.c.status == _S.SCHEDULED, _all_kernels_in({_K.SCHEDULED})
             moved = await _move_sessions(
                 connection, and_(*ready), _S.PREPARING, now, status_info=None
             )
@@ -177,7 +177,7 @@ class SchedulerRepository:
             )
 
     async def claim_starts(self, *, now: datetime) -> list[SessionStart]:
-        """PREPARED sessions → CREATING with their kernels; only the caller that moved them starts them."""
+        """PREPARED sessions → CREATING with their kernels; who moved them starts them."""
         async with self._phase(Phase.CREATING) as connection:
             claimed = await _move_sessions(
                 connection, sessions.c.status == _S.PREPARED, _S.CREATING, now, status_info=None
@@ -486,7 +486,7 @@ async def _write_outcome(
     scheduled: list[UUID] = []
     touched: set[str] = set()
     for allocation in outcome.allocations:
-        agent_ids = sorted({agent_id for agent_id, _addr in allocation.kernels.values()})
+        agent_ids = allocation.agent_ids
         moved = await _move_sessions(
             connection,
             and_(sessions.c.id == allocation.session_id, sessions.c.status == _S.PENDING),
@@ -517,7 +517,9 @@ async def _write_outcome(
         scheduled += moved
         touched |= set(agent_ids)
     for failure in outcome.failures:
-        await _write_failure(connection, failure.session_id, failure.message, failure.status_data(now))
+        await _write_failure(
+            connection, failure.session_id, failure.message, failure.status_data(now)
+        )
     await resync_agents(connection, touched)
     return scheduled
 
@@ -525,14 +527,13 @@ async def _write_outcome(
 async def _write_failure(
     connection: AsyncConnection, session_id: UUID, message: str, data: JsonObject
 ) -> None:
-    merged = {"scheduler": data}
     await connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.status == _S.PENDING)
         .values(
             status_info=message,
             status_data=func.coalesce(sessions.c.status_data, literal({}, JSONB)).op("||")(
-                literal(merged, JSONB)
+                literal(data, JSONB)
             ),
         )
     )
@@ -541,7 +542,7 @@ async def _write_failure(
         .where(kernels.c.session_id == session_id, kernels.c.status == _K.PENDING)
         .values(
             status_data=func.coalesce(kernels.c.status_data, literal({}, JSONB)).op("||")(
-                literal(merged, JSONB)
+                literal(data, JSONB)
             )
         )
     )
@@ -562,7 +563,10 @@ async def resync_agents(connection: AsyncConnection, agent_ids: Collection[str])
     if not ordered:
         return
     await connection.execute(
-        select(agents.c.id).where(agents.c.id.in_(ordered)).order_by(agents.c.id).with_for_update(key_share=True)
+        select(agents.c.id)
+        .where(agents.c.id.in_(ordered))
+        .order_by(agents.c.id)
+        .with_for_update(key_share=True)
     )
     for agent_id, occupied in (await agent_occupancy(connection, ordered)).items():
         await connection.execute(

@@ -12,7 +12,6 @@ from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
 from bai_manager.repositories.history import with_history
-from bai_manager.repositories.occupancy import load_quota, lock_owner
 from bai_manager.repositories.query import Field, apply_query, filters_on
 from bai_manager.services.session.errors import (
     KernelNotFound,
@@ -28,6 +27,7 @@ from bai_manager.types.status import (
     KERNEL_TERMINATABLE,
     SESSION_DEAD,
     SESSION_NAME_UNIQUE,
+    SESSION_TERMINAL,
     SESSION_TERMINATABLE,
     ClusterMode,
     KernelStatus,
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Row, Select
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.occupancy import QuotaState
+    from bai_manager.repositories.rows import AnyRow, AnySelect
     from bai_manager.types.json import JsonObject
 
 _MATCH_LIMIT = 10
@@ -155,6 +156,12 @@ class SessionRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def any_unfinished(self) -> bool:
+        """Whether a session has not ended, so that the scheduler may have something to do."""
+        async with self._database.transaction() as connection:
+            unfinished = select(sessions.c.id).where(sessions.c.status.not_in(SESSION_TERMINAL))
+            return bool(await connection.scalar(select(unfinished.exists())))
+
     async def get_session(self, session: str, owner: str | None) -> SessionData:
         """One session with its kernels, by name, id or unique id prefix, ended ones included.
 
@@ -196,7 +203,9 @@ class SessionRepository:
         async with self._database.transaction() as connection:
             return [_session(row) for row in await connection.execute(statement)]
 
-    async def list_kernels(self, query: Query, *, owner: str | None, include_ended: bool) -> list[KernelData]:
+    async def list_kernels(
+        self, query: Query, *, owner: str | None, include_ended: bool
+    ) -> list[KernelData]:
         """Kernels of one access key, or of all."""
         statement = select(*_KERNEL_COLUMNS).select_from(_KERNELS)
         if owner is not None:
@@ -237,13 +246,19 @@ class SessionRepository:
         the check counts cannot change before the commit. Raises what ``check`` raises, and
         ``SessionAlreadyExists`` when the name is taken.
         """
+        from bai_manager.repositories.occupancy import (  # noqa: PLC0415 - only creating counts
+            load_quota,
+            lock_owner,
+        )
+
         try:
             async with self._database.transaction() as connection:
                 await lock_owner(connection, spec)
                 check(await load_quota(connection, spec))
                 await connection.execute(insert(sessions).values(_session_values(spec)))
                 await connection.execute(
-                    insert(kernels), [_kernel_values(spec, index) for index in range(len(spec.kernels))]
+                    insert(kernels),
+                    [_kernel_values(spec, index) for index in range(len(spec.kernels))],
                 )
                 return await _session_with_kernels(connection, spec.id)
         except IntegrityError as error:
@@ -313,18 +328,16 @@ async def resolve_session(
         statement = statement.where(visible)
     rows = (await connection.execute(statement)).all()
     rows = [row for row in rows if row.access_key == prefer_owner] or list(rows)
-    for rank in (
-        lambda row: str(row.id) == session.lower(),
-        lambda row: row.name == session and row.status not in SESSION_DEAD,
-        lambda row: row.name == session,
-        lambda _row: True,
-    ):
-        if matches := [row for row in rows if rank(row)]:
+    by_id = [row for row in rows if str(row.id) == session.lower()]
+    by_name = [row for row in rows if row.name == session]
+    live = [row for row in by_name if row.status not in SESSION_DEAD]
+    for matches in (by_id, live, by_name, rows):
+        if matches:
             return _only(session, matches)
     raise SessionNotFound(session)
 
 
-def _only(session: str, matches: Sequence[Row[tuple[object, ...]]]) -> UUID:
+def _only(session: str, matches: Sequence[AnyRow]) -> UUID:
     if len(matches) == 1:
         found: UUID = matches[0].id
         return found
@@ -356,7 +369,7 @@ def id_matches(column: ColumnElement[UUID], text: str) -> ColumnElement[bool]:
         return cast(column, Text).startswith(prefix)
 
 
-def _kernel_select() -> Select[tuple[object, ...]]:
+def _kernel_select() -> AnySelect:
     return select(*_KERNEL_COLUMNS).select_from(_KERNELS)
 
 
@@ -515,7 +528,7 @@ def _kernel_values(spec: SessionSpec, index: int) -> dict[str, object]:
     }
 
 
-def _session(row: Row[tuple[object, ...]], found: list[KernelData] | None = None) -> SessionData:
+def _session(row: AnyRow, found: list[KernelData] | None = None) -> SessionData:
     status_data: JsonObject = row.status_data or {}
     return SessionData(
         id=row.id,
@@ -552,7 +565,7 @@ def _session(row: Row[tuple[object, ...]], found: list[KernelData] | None = None
     )
 
 
-def _kernel(row: Row[tuple[object, ...]]) -> KernelData:
+def _kernel(row: AnyRow) -> KernelData:
     ended = (row.status_data or {}).get("kernel") or {}
     return KernelData(
         id=row.id,

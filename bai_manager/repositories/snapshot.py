@@ -91,9 +91,7 @@ async def load_agents(connection: AsyncConnection, group: str) -> tuple[AgentSna
     """The group's agents that may take kernels, with what they hold now."""
     rows = (
         await connection.execute(
-            select(
-                agents.c.id, agents.c.addr, agents.c.architecture, agents.c.available_slots
-            )
+            select(agents.c.id, agents.c.addr, agents.c.architecture, agents.c.available_slots)
             .where(_may_take_kernels(), agents.c.scaling_group == group)
             .order_by(agents.c.id)
         )
@@ -223,9 +221,7 @@ async def _pending_kernels(
             kernels.c.requested_slots,
             kernels.c.image,
         )
-        .where(
-            kernels.c.session_id.in_(session_ids), kernels.c.status == KernelStatus.PENDING
-        )
+        .where(kernels.c.session_id.in_(session_ids), kernels.c.status == KernelStatus.PENDING)
         .order_by(kernels.c.cluster_role, kernels.c.cluster_idx)
     )
     found: defaultdict[UUID, list[PendingKernel]] = defaultdict(list)

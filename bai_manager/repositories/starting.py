@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from bai_manager.repositories.rows import AnyRow
+    from bai_manager.types.json import JsonObject
 
 _SERVICE_PORTS_LABEL = "ai.backend.service-ports"
 
@@ -88,15 +91,17 @@ async def load_starts(
             .outerjoin(container_registries, container_registries.c.id == images.c.registry_id)
         )
         .where(where, kernels.c.agent.is_not(None))
-        .order_by(sessions.c.created_at, sessions.c.id, kernels.c.cluster_role, kernels.c.cluster_idx)
+        .order_by(
+            sessions.c.created_at, sessions.c.id, kernels.c.cluster_role, kernels.c.cluster_idx
+        )
     )
-    by_session: defaultdict[UUID, list[Row[tuple[object, ...]]]] = defaultdict(list)
+    by_session: defaultdict[UUID, list[AnyRow]] = defaultdict(list)
     for row in rows:
         by_session[row.session_id].append(row)
     return [_start(session_id, members) for session_id, members in by_session.items()]
 
 
-def _start(session_id: UUID, members: Sequence[Row[tuple[object, ...]]]) -> SessionStart:
+def _start(session_id: UUID, members: Sequence[AnyRow]) -> SessionStart:
     replicas = Counter(row.cluster_role for row in members)
     shared = _shared_environ(members, replicas)
     return SessionStart(
@@ -120,14 +125,14 @@ def _start(session_id: UUID, members: Sequence[Row[tuple[object, ...]]]) -> Sess
     )
 
 
-def _network(session_id: UUID, row: Row[tuple[object, ...]]) -> dict[str, str]:
+def _network(session_id: UUID, row: AnyRow) -> JsonObject:
     single_node = ClusterMode.parse(row.cluster_mode) is ClusterMode.SINGLE_NODE
     if row.cluster_size > 1 and single_node:
         return {"mode": "bridge", "network_name": f"bai-singlenode-{session_id}"}
     return {}
 
 
-def _config(row: Row[tuple[object, ...]], shared: Mapping[str, str]) -> KernelCreationConfig:
+def _config(row: AnyRow, shared: Mapping[str, str]) -> KernelCreationConfig:
     return KernelCreationConfig(
         kernel_id=row.kernel_id,
         session_id=row.session_id,
@@ -155,7 +160,7 @@ def _config(row: Row[tuple[object, ...]], shared: Mapping[str, str]) -> KernelCr
     )
 
 
-def _image(row: Row[tuple[object, ...]]) -> ImageSpec:
+def _image(row: AnyRow) -> ImageSpec:
     return ImageSpec(
         canonical=row.canonical,
         architecture=row.architecture,
@@ -167,9 +172,7 @@ def _image(row: Row[tuple[object, ...]]) -> ImageSpec:
     )
 
 
-def _shared_environ(
-    members: Sequence[Row[tuple[object, ...]]], replicas: Mapping[str, int]
-) -> dict[str, str]:
+def _shared_environ(members: Sequence[AnyRow], replicas: Mapping[str, int]) -> dict[str, str]:
     """What every kernel of the session is told (``reference/state-machines.md`` §7.3)."""
     first = members[0]
     return {
@@ -189,7 +192,7 @@ def _shared_environ(
     }
 
 
-def _own_environ(row: Row[tuple[object, ...]]) -> dict[str, str]:
+def _own_environ(row: AnyRow) -> dict[str, str]:
     return {
         "BACKENDAI_KERNEL_ID": str(row.kernel_id),
         "BACKENDAI_KERNEL_IMAGE": row.canonical,

@@ -239,9 +239,7 @@ async def _admin(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
         )
     )
     await connection.execute(
-        update(users)
-        .where(users.c.uuid == user_id)
-        .values(main_access_key=spec.secrets.access_key)
+        update(users).where(users.c.uuid == user_id).values(main_access_key=spec.secrets.access_key)
     )
     project_id = await connection.scalar(
         select(groups.c.id).where(
@@ -291,19 +289,16 @@ async def _agent(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
 async def _images(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
     created = []
     for image in spec.images:
-        registry_id = await _registry(connection, image)
-        image_id = uuid4()
-        if not await _insert_missing(
+        if await _insert_missing(
             connection,
             images,
             {
-                "id": image_id,
                 "name": image.canonical,
                 "project": image.project,
                 "image": image.image,
                 "tag": image.tag,
                 "registry": image.registry,
-                "registry_id": registry_id,
+                "registry_id": await _registry(connection, image),
                 "architecture": image.architecture,
                 "config_digest": _DIGEST,
                 "size_bytes": 0,
@@ -314,8 +309,12 @@ async def _images(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
                 "status": ImageStatus.ALIVE.value,
             },
         ):
-            continue
-        created.append(f"image {image.canonical}")
+            created.append(f"image {image.canonical}")
+        image_id = await connection.scalar(
+            select(images.c.id).where(
+                images.c.name == image.canonical, images.c.architecture == image.architecture
+            )
+        )
         for alias in image.aliases:
             await _insert_missing(connection, image_aliases, {"alias": alias, "image": image_id})
     return created

@@ -96,12 +96,6 @@ class Decide(Protocol):
     def __call__(self, snapshot: Snapshot) -> ScheduleOutcome: ...
 
 
-class Scheduler(Protocol):
-    """Moves sessions along: in this process, or by waking the cluster's manager."""
-
-    async def advance(self) -> None: ...
-
-
 class SchedulerRunner:
     """One pass after the other, until nothing is left that this process can move."""
 
@@ -127,9 +121,7 @@ class SchedulerRunner:
     async def _schedule(self) -> None:
         now = self._clock()
         for session_id in await self._store.expire_pending(now=now):
-            await self._store.cancel_start(
-                session_id, reason="PENDING_TIMEOUT", error={}, now=now
-            )
+            await self._store.cancel_start(session_id, reason="PENDING_TIMEOUT", error={}, now=now)
         await self._store.schedule(schedule, now=now)
 
     async def _prepare(self) -> None:
@@ -154,9 +146,7 @@ class SchedulerRunner:
     async def _start(self) -> None:
         claimed = await self._store.claim_starts(now=self._clock())
         if not claimed:
-            claimed = await self._store.reclaim_stuck(
-                older_than=_STUCK_AFTER, now=self._clock()
-            )
+            claimed = await self._store.reclaim_stuck(older_than=_STUCK_AFTER, now=self._clock())
         limit = asyncio.Semaphore(_PARALLEL_STARTS)
 
         async def start_one(start: SessionStart) -> None:
@@ -166,7 +156,7 @@ class SchedulerRunner:
         await asyncio.gather(*(start_one(start) for start in claimed))
 
     async def _create_kernels(self, start: SessionStart) -> None:
-        """Start the session's kernels; an agent that fails ends the session, a silent one does not."""
+        """Start a session's kernels; an agent that fails ends it, a silent one does not."""
         network = start.cluster.network_config.get("network_name")
         if network:
             await self._store.set_network(start.session_id, str(network))
@@ -251,13 +241,9 @@ class SchedulerRunner:
         ended = Reason.TASK_FINISHED if exit_code == 0 else Reason.TASK_FAILED
         if reason == Reason.TASK_TIMEOUT.value:
             ended = Reason.TASK_TIMEOUT
-        await self._store.finish_batch(
-            kernel, exit_code=exit_code, reason=ended.value, now=now
-        )
+        await self._store.finish_batch(kernel, exit_code=exit_code, reason=ended.value, now=now)
 
-    async def _purge_leftovers(
-        self, agent: AgentClient, reports: dict[UUID, KernelReport]
-    ) -> None:
+    async def _purge_leftovers(self, agent: AgentClient, reports: dict[UUID, KernelReport]) -> None:
         """End kernels that no row stands for any more, and forget those that are over."""
         if not reports:
             return
@@ -343,7 +329,7 @@ async def _report_of(agent: AgentClient, kernel_id: UUID) -> KernelReport | None
 
 
 def _exit_code(report: KernelReport | None) -> int:
-    """The batch command's, else the main process's; -1 when nobody knows (``session-rows.json``)."""
+    """The batch command's, else the main process's; -1 when nobody knows."""
     if report is None:
         return -1
     codes = (report.batch_exit_code, report.exit_code)

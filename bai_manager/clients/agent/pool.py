@@ -53,3 +53,8 @@ class AgentPool:
                 hint="A profile reaches local:// agents of its own machine, or those of a cluster.",
             )
         return factory(agent_id, addr)
+
+    async def aclose(self) -> None:
+        """Let go of every client."""
+        for client in self._clients.values():
+            await client.aclose()

@@ -162,7 +162,7 @@ class ExecutionResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileEntry:
-    """One entry of ``list_files``; ``size`` in bytes, times zone-aware UTC, ``mode`` as ``-rw-r--r--``."""
+    """One entry of ``list_files``: ``size`` in bytes, times in UTC, ``mode`` as ``-rw-r--r--``."""
 
     filename: str
     size: int
@@ -210,6 +210,9 @@ class AgentClient(Protocol):
 
     agent_id: str
 
+    async def aclose(self) -> None:
+        """Give up what is under way and let go of connections."""
+
     async def health(self) -> AgentHealth: ...
 
     async def gather_hwinfo(self) -> JsonObject: ...
@@ -243,14 +246,16 @@ class AgentClient(Protocol):
         opts: JsonObject,
         flush_timeout: float,
     ) -> ExecutionResult:
-        """One turn; ``continued`` asks for another turn with mode ``continue`` and the same run id."""
+        """One turn; ``continued`` asks for another, with mode ``continue`` and the same run id."""
 
     async def trigger_batch_execution(
         self, session_id: UUID, kernel_id: UUID, code: str, timeout: float | None
     ) -> None:
         """Start the batch command in the background; idempotent per kernel."""
 
-    async def get_completions(self, kernel_id: UUID, text: str, opts: JsonObject) -> Completions: ...
+    async def get_completions(
+        self, kernel_id: UUID, text: str, opts: JsonObject
+    ) -> Completions: ...
 
     async def get_logs(self, kernel_id: UUID) -> str: ...
 
@@ -266,7 +271,9 @@ class AgentClient(Protocol):
     async def download_file(self, kernel_id: UUID, path: str) -> bytes:
         """A tar archive of the file or folder."""
 
-    async def start_service(self, kernel_id: UUID, service: str, opts: JsonObject) -> JsonObject: ...
+    async def start_service(
+        self, kernel_id: UUID, service: str, opts: JsonObject
+    ) -> JsonObject: ...
 
     async def shutdown_service(self, kernel_id: UUID, service: str) -> None: ...
 

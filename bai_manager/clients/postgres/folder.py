@@ -50,6 +50,8 @@ class DataFolder:
         Raises `DataFolderRefused` when it is not or cannot be created or written, and
         `DatabaseStartFailed` for a full disk and other faults of the file system.
         """
+        if self.check():
+            return
         try:
             self.path.mkdir(parents=True, mode=0o700, exist_ok=True)
         except OSError as error:
@@ -59,8 +61,13 @@ class DataFolder:
     def check(self) -> bool:
         """Tell whether the folder exists.
 
-        Raises `DataFolderRefused` when it is somebody else's, or not safe from others.
+        Raises `DataFolderRefused` when it is somebody else's, or not safe from others, or its name
+        would break the lines of PostgreSQL's pid file.
         """
+        if "\n" in str(self.path):
+            raise DataFolderRefused(
+                self.path, "there is a line break in its path.", hint="Choose another data folder."
+            )
         try:
             status = self.path.stat()
         except FileNotFoundError:

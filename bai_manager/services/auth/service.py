@@ -19,6 +19,4 @@ class AuthService:
 
     async def get_identity(self, action: GetIdentityAction) -> GetIdentityActionResult:
         """The user and key pair behind the profile."""
-        return GetIdentityActionResult(
-            identity=await self._owners.get_identity(action.owner or "")
-        )
+        return GetIdentityActionResult(identity=await self._owners.get_identity(action.owner or ""))

@@ -14,12 +14,12 @@ from bai_manager.types.status import KernelStatus
 if TYPE_CHECKING:
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.repositories.session import SessionRepository
-    from bai_manager.sokovan.runner import Scheduler
     from bai_manager.services.kernel.actions import (
         GetKernelAction,
         GetKernelLogsAction,
         ListKernelsAction,
     )
+    from bai_manager.sokovan.gate import Scheduler
 
 
 class KernelService:

@@ -11,10 +11,15 @@ from bai_manager.services.session.errors import (
     QuotaExceeded,
 )
 from bai_manager.services.session.types import KernelSpec, SessionSpec
-from bai_manager.sokovan.quota import binding_limit, concurrency_breach, queueing_breach
-from bai_manager.sokovan.snapshot import Occupancy, Owner, PendingKernel, PendingSession
+from bai_manager.sokovan.quota import (
+    CountBreach,
+    binding_limit,
+    concurrency_breach,
+    queueing_breach,
+)
+from bai_manager.sokovan.snapshot import PendingKernel, PendingSession
 from bai_manager.types.binary_size import BinarySize
-from bai_manager.types.image_ref import ImageLabels
+from bai_manager.types.image_labels import ImageLabels, effective_limits
 from bai_manager.types.names import check_session_name
 from bai_manager.types.resource_slot import INTRINSIC_SLOTS, ResourceSlot, guess_unit
 from bai_manager.types.status import (
@@ -32,11 +37,10 @@ if TYPE_CHECKING:
     from bai_manager.repositories.scaling_group import AllowedGroup
     from bai_manager.services.session.actions import CreateSessionAction
     from bai_manager.services.session.types import ImageData, OwnerData
-    from bai_manager.sokovan.quota import CountBreach, LimitBreach
+    from bai_manager.sokovan.quota import LimitBreach
     from bai_manager.sokovan.snapshot import AgentSnapshot
     from bai_manager.types.resource_slot import SlotUnit
 
-_DEFAULT_SHMEM: Final = "64m"
 _PRIORITIES: Final = range(101)
 
 
@@ -164,7 +168,9 @@ class SessionRequest:
         return check
 
     def _shmem(self, labels: ImageLabels) -> BinarySize:
-        return BinarySize.parse(self.action.shmem or labels.preferred_shmem or _DEFAULT_SHMEM)
+        if self.action.shmem is None:
+            return labels.preferred_shmem
+        return BinarySize.parse(self.action.shmem)
 
     def _slots(
         self,
@@ -173,22 +179,18 @@ class SessionRequest:
         shmem: BinarySize,
         known: Mapping[str, SlotUnit],
     ) -> ResourceSlot:
-        limits = labels.resource_limits(image.resources)
+        limits = effective_limits(image.resources, labels).including(int(shmem))
         asked = ResourceSlot.from_user_input(self.action.resources, known)
-        minimum = limits.minimum + ResourceSlot({"mem": int(shmem)})
-        slots = ResourceSlot(
-            {
-                name: amount or (minimum.get(name, 0) if name in INTRINSIC_SLOTS else 0)
-                for name, amount in asked.items()
-            }
-        ).nonzero()
-        if short := minimum.shortages(slots):
+        least = {name: limits.minimum[name] for name in INTRINSIC_SLOTS}
+        filled = {name: amount or least.get(name, amount) for name, amount in asked.items()}
+        slots = ResourceSlot({name: amount for name, amount in filled.items() if amount})
+        if short := limits.below_minimum(slots):
             raise InvalidSessionParameters(
-                f"Image {image.name} needs at least {minimum.nonzero()}"
+                f"Image {image.name} needs at least {limits.minimum}"
                 f" (shared memory of {shmem} included); asked for {slots}.",
                 hint="Ask for more of: " + ", ".join(shortage.slot for shortage in short) + ".",
             )
-        if over := slots.shortages(limits.maximum):
+        if over := limits.above_maximum(slots):
             raise InvalidSessionParameters(
                 f"Image {image.name} takes at most {limits.maximum}; asked for {slots}.",
                 hint="Ask for less of: " + ", ".join(shortage.slot for shortage in over) + ".",
@@ -258,7 +260,7 @@ def _check_containers(spec: SessionSpec, state: QuotaState) -> None:
     if asked > limit:
         raise QuotaExceeded(
             f"The key pair's policy allows {limit} kernels in a session; asked for {asked}.",
-            hint="Ask for a smaller cluster, or have the policy's max_containers_per_session raised.",
+            hint="Ask for fewer, or have the policy's max_containers_per_session raised.",
             details={"level": "keypair", "limit": limit, "used": 0, "requested": asked},
         )
 
@@ -293,20 +295,14 @@ def _committed_breach(
     session: PendingSession, state: QuotaState
 ) -> CountBreach | LimitBreach | None:
     """The limit that binds first, counting what runs and what already waits."""
-    occupancy: Occupancy = state.occupancy
-    owner = Owner(
-        access_key=session.access_key,
-        user_id=session.user_id,
-        group_id=session.group_id,
-        domain_name=session.domain_name,
-    )
+    occupancy = state.occupancy
     return concurrency_breach(
         session.access_key, state.limits, occupancy, private=session.is_private
-    ) or binding_limit(owner, session.requested_slots, state.limits, occupancy)
+    ) or binding_limit(session.owner, session.requested_slots, state.limits, occupancy)
 
 
 def _quota_error(breach: CountBreach | LimitBreach) -> QuotaExceeded:
-    if hasattr(breach, "counted"):
+    if isinstance(breach, CountBreach):
         return QuotaExceeded(
             f"Key pair {breach.name} may have {breach.limit} {breach.counted.value}"
             f" and has {breach.used}.",

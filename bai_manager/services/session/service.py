@@ -28,21 +28,17 @@ from bai_manager.services.session.errors import (
     SessionEnded,
     SessionWaitTimedOut,
 )
-from bai_manager.services.session.execution import Execution
 from bai_manager.services.session.files import read_whole, write_whole
-from bai_manager.services.session.request import SessionRequest
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
 from bai_manager.types.status import (
     SESSION_DEAD,
     SESSION_TERMINAL,
     KernelStatus,
     SessionStatus,
-    SessionType,
 )
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
+    from bai_manager.actions.base import ActionResult
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.repositories.image import ImageRepository
@@ -66,8 +62,9 @@ if TYPE_CHECKING:
         WaitSessionAction,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.types import KernelData, SessionData
-    from bai_manager.sokovan.runner import Scheduler
+    from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
 
 _FIRST_POLL: Final = 0.03
@@ -100,6 +97,10 @@ class SessionService:
 
     async def create_session(self, action: CreateSessionAction) -> CreateSessionActionResult:
         """Check, enqueue, schedule, and wait until it runs unless told not to."""
+        from bai_manager.services.session.request import (  # noqa: PLC0415 - only creating checks
+            SessionRequest,
+        )
+
         request = SessionRequest(action)
         existing = await self._existing(action)
         if existing is not None:
@@ -154,6 +155,10 @@ class SessionService:
 
     async def execute_session(self, action: ExecuteSessionAction) -> ExecuteSessionActionResult:
         """Run code in the main kernel and follow its output to the end."""
+        from bai_manager.services.session.execution import (  # noqa: PLC0415 - only here
+            Execution,
+        )
+
         session, kernel, agent = await self._running_main(action, "execute code")
         await self._sessions.count_execution(session.id, kernel.id)
         execution = Execution(
@@ -216,20 +221,14 @@ class SessionService:
         data = await asyncio.to_thread(read_whole, action.source)
         _session, kernel, agent = await self._running_main(action, "take files")
         await agent.upload_file(kernel.id, action.destination, data)
-        return TransferResult(
-            source=action.source, destination=action.destination, size=len(data)
-        )
+        return TransferResult(source=action.source, destination=action.destination, size=len(data))
 
     async def download_file(self, action: DownloadFileAction) -> TransferResult:
         """Copy a file out of the main kernel's work folder."""
         _session, kernel, agent = await self._running_main(action, "give files")
         data = await agent.download_single(kernel.id, action.source)
-        await asyncio.to_thread(
-            write_whole, action.destination, data, overwrite=action.overwrite
-        )
-        return TransferResult(
-            source=action.source, destination=action.destination, size=len(data)
-        )
+        await asyncio.to_thread(write_whole, action.destination, data, overwrite=action.overwrite)
+        return TransferResult(source=action.source, destination=action.destination, size=len(data))
 
     async def get_usage(self, action: GetUsageAction) -> GetUsageActionResult:
         """What the session's kernels use now; ended ones are left out."""
@@ -284,7 +283,7 @@ class SessionService:
         )
         return await self._sessions.enqueue(spec, request.check_quota(spec))
 
-    async def _get(self, action: SessionAction[SessionResult]) -> SessionData:
+    async def _get(self, action: SessionAction[ActionResult]) -> SessionData:
         return await self._sessions.get_session(action.session, action.owner)
 
     async def _wait(
@@ -305,7 +304,7 @@ class SessionService:
         return session
 
     async def _running_main(
-        self, action: SessionAction[SessionResult], wanted: str
+        self, action: SessionAction[ActionResult], wanted: str
     ) -> tuple[SessionData, KernelData, AgentClient]:
         session = await self._get(action)
         if session.status is not SessionStatus.RUNNING:

@@ -149,7 +149,7 @@ class ImageData:
     digest: str
     is_local: bool
     labels: Mapping[str, str]
-    resources: Mapping[str, Mapping[str, str | None]]
+    resources: JsonObject
     aliases: list[str]
 
 

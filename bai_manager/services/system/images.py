@@ -15,9 +15,7 @@ PROJECT = "stable"
 
 def local_images(host: HostFacts) -> tuple[LocalImage, ...]:
     """Python, and a shell where there is one."""
-    python = _image(
-        host, "python", f"{host.python_version}-host", "python", ("python", "python3")
-    )
+    python = _image(host, "python", f"{host.python_version}-host", "python", ("python", "python3"))
     if host.shell is None:
         return (python,)
     return python, _image(host, "shell", "bash-host", "shell", ("shell", "bash"))
@@ -40,7 +38,6 @@ def _image(
             "ai.backend.runtime-type": runtime,
             "ai.backend.resource.min.cpu": "1",
             "ai.backend.resource.min.mem": "64m",
-            "ai.backend.resource.preferred.shmem": "0",
         },
         aliases=aliases,
     )

@@ -85,9 +85,7 @@ class SystemService:
             created=created,
         )
 
-    def _spec(
-        self, action: InitializeAction, proof: Secrets, *, admin_exists: bool
-    ) -> SystemSpec:
+    def _spec(self, action: InitializeAction, proof: Secrets, *, admin_exists: bool) -> SystemSpec:
         password = proof.admin_password
         return SystemSpec(
             domain_name=action.domain_name,

@@ -202,7 +202,7 @@ class LocalAgentClient:
         session_id: UUID,
         kernel_id: UUID,
         code: str,
-        timeout: float | None,  # noqa: ASYNC109 - it is the kernel's to keep, not ours
+        timeout: float | None,
     ) -> None:
         del session_id
         await self._call(kernel_id, {"op": "batch", "command": code, "timeout": timeout})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from uuid import UUID
 from bai_manager.clients.agent.local import process, state
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterator, Mapping, Sequence
 
     from bai_manager.clients.agent.local.creation import Dotfile

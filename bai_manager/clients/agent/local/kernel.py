@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
 
 _POLL = 0.01
+_SECOND_LOOK = 0.05
 
 
 class Kernel:
@@ -150,12 +151,7 @@ class Kernel:
     async def _begin(
         self, run_id: str, mode: str, code: str, request: JsonObject, owner: object
     ) -> Run:
-        if self._cleaning:
-            await asyncio.wait(tuple(self._cleaning))
-        if self._current is not None:
-            if not self._current.has_ended:
-                raise Refused("Busy", f"the kernel is busy with run {self._current.run_id}")
-            self._current.stop_listening()
+        await self._become_free()
         if run_id in self._runs:
             raise Refused("RunExists", f"run {run_id} has been started before")
         given = request.get("opts")
@@ -167,6 +163,17 @@ class Kernel:
         run = CommandRun(run_id, owner, self._jobs, self._spec.environ, steps)
         self._current = self._runs[run_id] = run
         return run
+
+    async def _become_free(self) -> None:
+        """Wait for the end of a run that nobody follows any more; raise for any other."""
+        if self._current is not None and not self._current.has_ended:
+            await asyncio.sleep(_SECOND_LOOK)  # its caller may be gone and the news under way
+        if self._cleaning:
+            await asyncio.wait(tuple(self._cleaning))
+        if self._current is not None:
+            if not self._current.has_ended:
+                raise Refused("Busy", f"the kernel is busy with run {self._current.run_id}")
+            self._current.stop_listening()
 
     async def _begin_query(self, run_id: str, code: str, owner: object) -> Run:
         run = QueryRun(run_id, owner, self._interpreter)

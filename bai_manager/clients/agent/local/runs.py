@@ -194,7 +194,7 @@ class CommandRun(Run):
         environ: Mapping[str, str],
         steps: Sequence[tuple[str, str]],
     ) -> None:
-        """Begin with the first of ``steps``: closing status, of the last ``finished``, and command."""
+        """Begin the first of ``steps``: closing status (``finished`` for the last), command."""
         super().__init__(run_id, owner)
         self._jobs = jobs
         self._environ = environ
