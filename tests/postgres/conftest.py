@@ -1,4 +1,8 @@
-"""Servers of their own for the tests that stop, kill and damage them."""
+"""A server for the tests that stop, kill and damage it.
+
+Making one writes 40 MB, so most tests share one folder: each starts from a sound database, running
+or not, and may leave it in any state that `EmbeddedPostgres.start` is to mend.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -21,12 +26,10 @@ if TYPE_CHECKING:
 
 NOT_DURABLE = {"fsync": "off"}
 
-Start: TypeAlias = "Callable[..., EmbeddedPostgres]"
 
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A short path, so that sockets fit, to a folder where servers may be; they are stopped."""
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A path with room for the name of a socket; the servers below it are stopped in the end."""
     path = Path(tempfile.mkdtemp(prefix="bai-test-"))
     yield path
     for lock in path.rglob("server.lock"):
@@ -35,29 +38,42 @@ def place() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with short_folder() as path:
+        yield path
+
+
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder whose server has been started and stopped once."""
-    folder = tmp_path_factory.mktemp("pristine") / "data"
-    server = EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
-    server.start()
+def shared_server() -> Iterator[EmbeddedPostgres]:
+    with short_folder() as path:
+        yield EmbeddedPostgres(path / "data", extra_settings=NOT_DURABLE)
+
+
+@pytest.fixture
+def server(shared_server: EmbeddedPostgres) -> EmbeddedPostgres:
+    """A running one; it does not wait for the disk."""
+    shared_server.start()
+    return shared_server
+
+
+@pytest.fixture
+def stopped(server: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The same, stopped."""
     server.stop()
-    return folder
+    return server
 
 
-@pytest.fixture
-def stopped(place: Path, pristine: Path) -> EmbeddedPostgres:
-    """A server that has been started before; synchronising to the disk is off."""
-    folder = place / "data"
-    shutil.copytree(pristine, folder)
-    return EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
-
-
-@pytest.fixture
-def server(stopped: EmbeddedPostgres) -> EmbeddedPostgres:
-    """A running one."""
-    stopped.start()
-    return stopped
+@contextmanager
+def moved(stopped: EmbeddedPostgres, folder: Path) -> Iterator[EmbeddedPostgres]:
+    """Have it somewhere else for a while."""
+    stopped.data_dir.rename(folder)
+    server = EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
+    try:
+        yield server
+    finally:
+        server.stop("immediate")
+        folder.rename(stopped.data_dir)
 
 
 def ask(server: EmbeddedPostgres, statement: str, database: str = "bai") -> object:

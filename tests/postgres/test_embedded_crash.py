@@ -13,7 +13,7 @@ from bai_manager.clients.postgres import starting
 from bai_manager.clients.postgres.binaries import find_program, run_program
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
 from bai_manager.clients.postgres.errors import DatabaseStartFailed
-from tests.postgres.conftest import ask, in_process, pid_of, until
+from tests.postgres.conftest import NOT_DURABLE, ask, in_process, pid_of, until
 from tests.postgres.test_embedded_start import START
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ def test_after_sigkill_of_all_its_processes_committed_data_is_there(
 def test_after_sigkill_of_the_postmaster_the_orphans_are_waited_for(
     server: EmbeddedPostgres,
 ) -> None:
-    ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
+    ask(server, "CREATE TABLE orphaned AS SELECT 42 AS answer")
     os.kill(pid_of(server), signal.SIGKILL)
     until(lambda: not server.is_running())
     server.start()
-    assert ask(server, "SELECT answer FROM kept") == 42
+    assert ask(server, "SELECT answer FROM orphaned") == 42
 
 
 def test_a_killed_server_does_not_count_as_running(server: EmbeddedPostgres) -> None:
     kill_all(server)
     assert not server.is_running()
+    until(lambda: server.status().pid is None)
     assert (server.data_dir / "pgdata" / "postmaster.pid").exists()
-    assert server.status().pid is None
 
 
 def test_the_number_of_a_leftover_pid_file_may_be_anybodys(
@@ -82,12 +82,14 @@ def test_a_garbled_pid_file_does_not_prevent_a_start(stopped: EmbeddedPostgres) 
     assert ask(stopped, "SELECT 1") == 1
 
 
-def test_a_server_started_by_hand_is_left_alone_and_named(stopped: EmbeddedPostgres) -> None:
+def test_a_server_started_by_hand_is_left_alone_and_named(
+    place: Path, stopped: EmbeddedPostgres
+) -> None:
     pgdata = stopped.data_dir / "pgdata"
-    elsewhere = stopped.data_dir / "elsewhere"
+    elsewhere = place / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     command = [find_program("postgres"), "-D", str(pgdata), "-h", "", "-k", str(elsewhere)]
-    log = str(stopped.data_dir / "by-hand.log")
+    log = str(place / "by-hand.log")
     run_program(starting._launcher_argv("--detach", log, str(pgdata), *command))
     until((elsewhere / ".s.PGSQL.5432").exists)
     pid = int((pgdata / "postmaster.pid").read_text().split("\n")[0])
@@ -110,7 +112,7 @@ def test_an_interrupted_creation_leaves_nothing_half_made(place: Path, killed: s
         os.killpg(starter.pid, signal.SIGKILL)
     starter.communicate()
     assert not (folder / "pgdata").exists()
-    server = EmbeddedPostgres(folder)
+    server = EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
     server.start()
     assert ask(server, "SELECT current_database()") == "bai"
     assert not list(folder.glob("pgdata.new-*"))
@@ -130,7 +132,7 @@ def test_a_full_disk_is_reported_and_leaves_room_for_another_try(place: Path) ->
     assert "DatabaseStartFailed" in errors
     assert "it could not be created" in errors
     assert not (place / "data" / "pgdata").exists()
-    EmbeddedPostgres(place / "data").start()
+    EmbeddedPostgres(place / "data", extra_settings=NOT_DURABLE).start()
 
 
 def test_a_server_that_lost_its_socket_is_replaced(server: EmbeddedPostgres) -> None:

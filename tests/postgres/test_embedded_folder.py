@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,11 +13,12 @@ import pytest
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
 from bai_manager.clients.postgres.errors import DatabaseVersionMismatch, DataFolderRefused
 from bai_manager.errors import ExitCode
-from tests.postgres.conftest import NOT_DURABLE, ask
+from tests.postgres.conftest import ask, moved
 
 ROOT = os.geteuid() == 0
 NAMELESS = 54321
 """A uid that no system gives a name."""
+TOO_LONG = "long" * 30
 
 LIFE = """
 import json, subprocess, sys
@@ -87,68 +87,65 @@ def test_root_and_ordinary_users_can_have_one(place: Path, user: int, interprete
 
 
 @pytest.mark.parametrize("owner", [NAMELESS, 0] if ROOT else [os.geteuid()])
-def test_the_folder_may_be_below_a_private_one(place: Path, owner: int) -> None:
+def test_the_folder_may_be_below_a_private_one(
+    place: Path, stopped: EmbeddedPostgres, owner: int
+) -> None:
     """Of root, or, with ``sudo``, of somebody else; and that may change."""
     private = place / "private"
     private.mkdir(mode=0o700)
     os.chown(private, owner, -1)
-    server = EmbeddedPostgres(private / "data", extra_settings=NOT_DURABLE)
-    server.start()
-    ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
-    server.stop()
-    os.chown(private, os.geteuid(), -1)
-    server.start()
-    assert ask(server, "SELECT answer FROM kept") == 42
-    assert (server.data_dir / "pgdata").stat().st_uid == os.geteuid()
+    with moved(stopped, private / "data") as server:
+        server.start()
+        assert ask(server, "SELECT 1") == 1
+        server.stop()
+        os.chown(private, os.geteuid(), -1)
+        server.start()
+        assert ask(server, "SELECT 1") == 1
+        assert (server.data_dir / "pgdata").stat().st_uid == os.geteuid()
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one_elsewhere(
-    place: Path, pristine: Path
+    place: Path, stopped: EmbeddedPostgres
 ) -> None:
-    server = long_one(place, pristine)
-    server.start()
-    folder = server.status().socket_dir
-    assert folder is not None
-    assert place not in folder.parents
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert str(folder) in server.dsn()
-    assert ask(server, "SELECT 1") == 1
-    server.stop()
-    assert not folder.exists()
+    with moved(stopped, place / TOO_LONG) as server:
+        server.start()
+        folder = server.status().socket_dir
+        assert folder is not None
+        assert place not in folder.parents
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert str(folder) in server.dsn()
+        assert ask(server, "SELECT 1") == 1
+        server.stop()
+        assert not folder.exists()
 
 
-def test_the_address_is_known_before_the_start(place: Path, pristine: Path) -> None:
-    server = long_one(place, pristine)
-    before = server.dsn()
-    server.start()
-    assert EmbeddedPostgres(server.data_dir).dsn() == before
+def test_the_address_is_known_before_the_start(place: Path, stopped: EmbeddedPostgres) -> None:
+    with moved(stopped, place / TOO_LONG) as server:
+        before = server.dsn()
+        server.start()
+        assert EmbeddedPostgres(server.data_dir).dsn() == before
 
 
-def test_a_socket_folder_that_others_can_enter_is_not_used(place: Path, pristine: Path) -> None:
+def test_a_socket_folder_that_others_can_enter_is_not_used(
+    place: Path, stopped: EmbeddedPostgres
+) -> None:
     """After a reboot anybody can have taken the name below ``/tmp``."""
-    server = long_one(place, pristine)
-    taken = Path(server.dsn().split("'")[1])
-    taken.chmod(0o755)
-    server.start()
-    assert str(taken) not in server.dsn()
-    assert ask(server, "SELECT 1") == 1
+    with moved(stopped, place / TOO_LONG) as server:
+        taken = Path(server.dsn().split("'")[1])
+        taken.chmod(0o755)
+        server.start()
+        assert str(taken) not in server.dsn()
+        assert ask(server, "SELECT 1") == 1
     taken.rmdir()
 
 
-def long_one(place: Path, pristine: Path) -> EmbeddedPostgres:
-    folder = place / ("long" * 30)
-    shutil.copytree(pristine, folder)
-    return EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
-
-
-def test_odd_characters_in_the_path_are_no_trouble(place: Path, pristine: Path) -> None:
-    for name in ("with, comma", 'it\'s "quoted"', "back\\slash", "späce $HOME"):
-        folder = place / name
-        shutil.copytree(pristine, folder)
-        server = EmbeddedPostgres(folder, extra_settings=NOT_DURABLE)
+@pytest.mark.parametrize("name", ["with, comma", 'it\'s "quoted"', "back\\slash", "umläut $HOME"])
+def test_odd_characters_in_the_path_are_no_trouble(
+    place: Path, stopped: EmbeddedPostgres, name: str
+) -> None:
+    with moved(stopped, place / name) as server:
         server.start()
         assert ask(server, "SELECT 1") == 1
-        server.stop("immediate")
 
 
 def test_the_folder_of_somebody_else_is_refused(place: Path) -> None:
@@ -173,18 +170,26 @@ def test_a_folder_that_others_may_write_in_is_refused(place: Path, mode: int) ->
     assert not list(folder.iterdir())
 
 
+def test_a_path_with_a_line_break_is_refused(place: Path) -> None:
+    with pytest.raises(DataFolderRefused, match="line break"):
+        EmbeddedPostgres(place / "two\nlines").start()
+    assert not list(place.iterdir())
+
+
 def test_a_folder_that_cannot_be_made_is_a_configuration_error(place: Path) -> None:
     (place / "file").write_text("")
     with pytest.raises(DataFolderRefused, match="not a directory"):
         EmbeddedPostgres(place / "file" / "data").start()
 
 
-def test_a_database_of_another_major_version_is_refused(stopped: EmbeddedPostgres) -> None:
-    (stopped.data_dir / "pgdata" / "PG_VERSION").write_text("16\n")
+def test_a_database_of_another_major_version_is_refused(place: Path) -> None:
+    version = place / "pgdata" / "PG_VERSION"
+    version.parent.mkdir()
+    version.write_text("16\n")
     with pytest.raises(DatabaseVersionMismatch, match="made by PostgreSQL 16") as caught:
-        stopped.start()
+        EmbeddedPostgres(place).start()
     assert caught.value.exit_code == ExitCode.CONFIGURATION
-    assert (stopped.data_dir / "pgdata" / "PG_VERSION").read_text() == "16\n"
+    assert [*version.parent.iterdir()] == [version]
 
 
 def test_a_folder_that_is_no_database_is_left_as_it_is(place: Path) -> None:

@@ -27,7 +27,8 @@ START = """
 import sys
 from pathlib import Path
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
-EmbeddedPostgres(Path(sys.argv[1])).start()
+server = EmbeddedPostgres(Path(sys.argv[1]), extra_settings={"fsync": "off"})
+server.start()
 """
 
 
@@ -71,7 +72,7 @@ def test_starting_again_leaves_it_alone(server: EmbeddedPostgres) -> None:
 
 
 def test_eight_processes_starting_at_once_share_one_server(place: Path) -> None:
-    script = START + "print(EmbeddedPostgres(Path(sys.argv[1])).status().pid)"
+    script = START + "print(server.status().pid)"
     processes = [in_process(script, place / "data") for _ in range(8)]
     outputs = [process.communicate(timeout=60) for process in processes]
     assert [errors for _, errors in outputs] == [""] * 8
@@ -138,11 +139,11 @@ def test_a_dropped_database_is_back_after_the_next_start(server: EmbeddedPostgre
 
 
 def test_stopping_ends_it_and_the_data_stays(server: EmbeddedPostgres) -> None:
-    ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
+    ask(server, "CREATE TABLE stayed AS SELECT 42 AS answer")
     server.stop()
     assert not server.is_running()
     server.start()
-    assert ask(server, "SELECT answer FROM kept") == 42
+    assert ask(server, "SELECT answer FROM stayed") == 42
 
 
 def test_stopping_what_does_not_run_is_nothing(place: Path) -> None:
