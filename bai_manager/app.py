@@ -164,18 +164,19 @@ class App:
         )
 
     def _local_agent(self, agent_id: str, _addr: str) -> AgentClient:
-        if self._dry_run:
-            from bai_manager.clients.agent.rehearsal import RehearsalAgent  # noqa: PLC0415
-
-            return RehearsalAgent(agent_id, self._clock)
         from bai_manager.clients.agent.local.client import LocalAgentClient  # noqa: PLC0415
 
-        return LocalAgentClient(
+        agent = LocalAgentClient(
             agent_id,
             self._local_root,
             on_kernel_end=self._scheduler_command(),
             on_kernel_end_environ=self._own_environ(),
         )
+        if not self._dry_run:
+            return agent
+        from bai_manager.clients.agent.rehearsal import RehearsalAgent  # noqa: PLC0415
+
+        return RehearsalAgent(agent)
 
     def _scheduler_command(self) -> list[str]:
         """What a kernel that ends by itself runs, so that its rows are finished at once."""

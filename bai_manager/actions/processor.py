@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from bai_manager.actions.access import Rule, rule_for
@@ -12,7 +11,7 @@ from bai_manager.actions.monitors.base import OperationStatus, Outcome, Run
 from bai_manager.errors import BackendAIError, Denied
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from uuid import UUID
 
     from bai_manager.actions.actor import Actor
@@ -101,7 +100,7 @@ class ActionProcessor:
         self, action: Action[ActionResult]
     ) -> Callable[[Action[ActionResult]], Awaitable[ActionResult]]:
         service = self._service_of(noun_of(type(action)))
-        method = service_methods(service.__class__)[type(action).__name__]
+        method = service_methods(type(service))[type(action).__name__]
         return cast(
             "Callable[[Action[ActionResult]], Awaitable[ActionResult]]", getattr(service, method)
         )
@@ -154,8 +153,7 @@ def noun_of(action: type[Action[ActionResult]]) -> str:
     return action.__module__.split(".")[-2]
 
 
-@cache
-def service_methods(service: Hashable) -> Mapping[str, str]:
+def service_methods(service: type) -> Mapping[str, str]:
     """Action class name → method name, from the annotations of a service's public methods."""
     return {
         str(method.__annotations__["action"]): name

@@ -9,9 +9,14 @@ from bai_manager.cli.output.raw import RawWriter
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TextIO
 
     from bai_manager.cli.runtime import Cli
+
+
+def raw_writer(cli: Cli, stream: TextIO) -> RawWriter:
+    """A writer for what somebody else wrote, by the rules of the stream it goes to."""
+    return RawWriter(stream, is_terminal=stream.isatty(), color=cli.output.wants_color(stream))
 
 
 class TerminalConsole:
@@ -19,8 +24,8 @@ class TerminalConsole:
 
     def __init__(self, cli: Cli) -> None:
         self._stdin = cli.stdin
-        self._stdout = RawWriter(cli.stdout, is_terminal=cli.stdout.isatty())
-        self._stderr = RawWriter(cli.stderr, is_terminal=cli.stderr.isatty())
+        self._stdout = raw_writer(cli, cli.stdout)
+        self._stderr = raw_writer(cli, cli.stderr)
 
     def write(self, kind: str, text: str) -> None:
         stream = self._stderr if kind == "stderr" else self._stdout

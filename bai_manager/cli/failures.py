@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from bai_manager.errors import BackendAIError, ExitCode
+from bai_manager.cli.flags import value_of
+from bai_manager.cli.output.options import ColorMode
+from bai_manager.errors import BackendAIError, ExitCode, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
+    from typer import Context
+    from typer.exceptions import TyperException
+
 _JSON_FORMATS = frozenset({"json", "jsonl"})
 
 
 class Failures:
-    """Reports errors in the format the words asked for, even when the words were not understood."""
+    """Reports errors as the global options ask, even when the command was not understood."""
 
-    def __init__(self, words: Sequence[str], *, environ: Mapping[str, str], stderr: TextIO) -> None:
-        self._words = words
+    def __init__(
+        self, options: Sequence[str], *, environ: Mapping[str, str], stderr: TextIO
+    ) -> None:
+        self._options = options
         self._environ = environ
         self._stderr = stderr
 
@@ -28,46 +33,42 @@ class Failures:
         """Print the error and return its exit code."""
         from bai_manager.cli.output.errors import emit_error  # noqa: PLC0415 - failures only
 
-        if "--debug" in self._words:
+        if self._debug:
             traceback.print_exception(error, file=self._stderr)
-        emit_error(self._stderr, error, as_json=self._wants_json(), environ=self._environ)
+        colors = {mode.value: mode for mode in ColorMode}
+        emit_error(
+            self._stderr,
+            error,
+            as_json=value_of(self._options, "--output", "-o") in _JSON_FORMATS,
+            color=colors.get(value_of(self._options, "--color") or "", ColorMode.AUTO),
+            environ=self._environ,
+        )
         return error.exit_code
+
+    def usage(self, error: TyperException) -> int:
+        """Words that cannot be parsed; nothing to add when the help was shown in their stead."""
+        message = error.format_message()
+        if not message:
+            return ExitCode.USAGE
+        context: Context | None = getattr(error, "ctx", None)
+        command = context.command_path if context else "bai-manager"
+        return self.report(InvalidInput(message, hint=f"See: {command} --help"))
 
     def unexpected(self, error: Exception) -> int:
         """A bug: say so, keep the traceback for ``--debug``."""
-        return self.report(
-            BackendAIError(
-                f"Internal error: {type(error).__name__}: {error}",
-                hint="This is a defect. Run the command again with --debug to see where.",
-            )
-            if "--debug" not in self._words
-            else _with_cause(error)
+        defect = BackendAIError(
+            f"Internal error: {type(error).__name__}: {error}",
+            hint="This is a defect."
+            if self._debug
+            else "This is a defect. Run the command again with --debug to see where.",
         )
+        defect.__cause__ = error
+        return self.report(defect)
 
     def interrupted(self) -> int:
         self._stderr.write("Interrupted.\n")
         return ExitCode.INTERRUPTED
 
-    def closed_pipe(self) -> int:
-        """The reader went away: say nothing, and keep the interpreter from saying it at exit."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.CLOSED_PIPE
-
-    def usage_hint(self) -> str:
-        """Where to read how the command is used."""
-        path = [word for word in self._words if not word.startswith("-")][:2]
-        return f"See: bai-manager {' '.join([*path, '--help'])}"
-
-    def _wants_json(self) -> bool:
-        pairs = zip(self._words, [*self._words[1:], ""], strict=True)
-        return any(
-            (word in {"-o", "--output"} and value in _JSON_FORMATS)
-            or word.removeprefix("--output=").removeprefix("-o") in _JSON_FORMATS
-            for word, value in pairs
-        )
-
-
-def _with_cause(error: Exception) -> BackendAIError:
-    wrapped = BackendAIError(f"Internal error: {type(error).__name__}: {error}")
-    wrapped.__cause__ = error
-    return wrapped
+    @property
+    def _debug(self) -> bool:
+        return "--debug" in self._options

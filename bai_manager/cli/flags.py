@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-_WITH_VALUE = frozenset({"--profile", "-o", "--output", "--columns", "--color", "--as"})
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMATS = frozenset({"table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name"})
+
+_OUTPUT = frozenset({"-o", "--output"})
+_WITH_VALUE = _OUTPUT | {"--profile", "--columns", "--color", "--as"}
 _SWITCHES = frozenset(
     {"--debug", "--dry-run", "--trace", "--quiet", "-q", "--no-header", "--yes", "-y"}
 )
@@ -27,27 +34,42 @@ class Flags:
     yes: bool = False
 
 
-def hoist(args: list[str]) -> list[str]:
-    """Move global options to the front, so that ``session list -o json`` reads as it is typed.
+def hoist(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the global options from the rest, so that ``session list -o json`` reads as typed.
 
-    Whatever follows ``--`` belongs to the command and stays where it is.
+    Whatever follows ``--`` belongs to the command and stays in the rest. Without the value it
+    needs, a global option is the last word that is left: parsing then says what is missing.
     """
     end = args.index("--") if "--" in args else len(args)
-    hoisted: list[str] = []
+    options: list[str] = []
     rest: list[str] = []
-    position = 0
-    while position < end:
-        word = args[position]
-        takes_value = word in _WITH_VALUE and position + 1 < end
-        if takes_value:
-            hoisted += args[position : position + 2]
-        elif word in _SWITCHES or word.partition("=")[0] in _WITH_VALUE or _short_value(word):
-            hoisted.append(word)
+    words = iter(args[:end])
+    for word in words:
+        if word in _WITH_VALUE:
+            value = next(words, None)
+            if value is None:
+                return [*options, word], []
+            options += word, value
+        elif word in _SWITCHES or word.partition("=")[0] in _WITH_VALUE or _short_format(word):
+            options.append(word)
         else:
             rest.append(word)
-        position += 2 if takes_value else 1
-    return hoisted + rest + args[end:]
+    return options, [*rest, *args[end:]]
 
 
-def _short_value(word: str) -> bool:
-    return word.startswith("-o") and not word.startswith("--") and len(word) > len("-o")
+def value_of(options: Sequence[str], long: str, short: str | None = None) -> str | None:
+    """The value of one of the hoisted options: the last one, as it will be parsed."""
+    found = None
+    for word, following in zip(options, [*options[1:], None], strict=False):
+        if word in {long, short}:
+            found = following
+        elif word.startswith(f"{long}="):
+            found = word.removeprefix(f"{long}=")
+        elif short == "-o" and _short_format(word):
+            found = word.removeprefix("-o")
+    return found
+
+
+def _short_format(word: str) -> bool:
+    """``-ojson``, but not the ``-operation`` of ``--sort -operation``."""
+    return word.startswith("-o") and word.removeprefix("-o") in FORMATS

@@ -72,3 +72,14 @@ class NounGroup(TyperGroup):
         name = ALIASES.get(cmd_name, cmd_name)
         noun = NOUNS.get(name)
         return LazyNoun(name, noun) if noun else super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """As usual, but a word that is no noun is answered with those that look like it."""
+        word = args[0]
+        unknown = not word.startswith("-") and self.get_command(ctx, word) is None
+        if unknown and not ctx.resilient_parsing:
+            from bai_manager.types.errors import closest  # noqa: PLC0415 - only a mistake needs it
+
+            similar = " or ".join(repr(name) for name in closest(word, [*NOUNS, *ALIASES]))
+            ctx.fail(f"No such command {word!r}.{f' Did you mean {similar}?' if similar else ''}")
+        return super().resolve_command(ctx, args)

@@ -13,15 +13,18 @@ from bai_manager import __version__
 from bai_manager.cli.flags import Flags, hoist
 from bai_manager.cli.nouns import NounGroup
 from bai_manager.cli.runtime import Cli
-from bai_manager.errors import BackendAIError, ExitCode, InvalidInput
+from bai_manager.errors import BackendAIError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bai_manager.cli.failures import Failures
+
+_PROGRAM = "bai-manager"
 _GLOBAL = "Global options (before or after the noun)"
 
 app = typer.Typer(
-    name="bai-manager",
+    name=_PROGRAM,
     cls=NounGroup,
     add_completion=True,
     no_args_is_help=True,
@@ -120,19 +123,30 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and return the exit code; nothing raised gets past here."""
     from bai_manager.cli.failures import Failures  # noqa: PLC0415 - only needed around a run
 
-    words = hoist(list(args))
-    failures = Failures(words, environ=os.environ, stderr=sys.stderr)
+    options, rest = hoist(args)
+    failures = Failures(options, environ=os.environ, stderr=sys.stderr)
     try:
-        code = app(args=words, prog_name="bai-manager", standalone_mode=False)
-        sys.stdout.flush()
+        code = _invoke([*options, *rest])
     except TyperException as error:
-        return failures.report(InvalidInput(error.format_message(), hint=failures.usage_hint()))
+        return failures.usage(error)
     except BackendAIError as error:
         return failures.report(error)
     except (KeyboardInterrupt, typer.Abort):
         return failures.interrupted()
     except BrokenPipeError:
-        return failures.closed_pipe()
+        raise  # main's guard knows which pipe it was
     except Exception as error:  # noqa: BLE001 - the last handler: a bug must not be a traceback
         return failures.unexpected(error)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _invoke(words: list[str]) -> object:
+    """Run the command itself: Typer's own entry turns a closed pipe into exit code 1."""
+    if "_BAI_MANAGER_COMPLETE" in os.environ:
+        return app(args=words, prog_name=_PROGRAM)
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context(_PROGRAM, words) as context:
+            return command.invoke(context)
+    except typer.Exit as ending:
+        return ending.exit_code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli.console import TerminalConsole
+from bai_manager.cli.console import TerminalConsole, raw_writer
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -25,7 +25,6 @@ from bai_manager.cli.options import (
     targets,
 )
 from bai_manager.cli.output.columns import Column
-from bai_manager.cli.output.raw import write_raw
 from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.session_columns import (
     DESTROY_FIELDS,
@@ -394,7 +393,8 @@ def logs(
     if cli.output.chosen_format.is_structured:
         emit_object(cli.output, result, LOG_FIELDS, name=lambda r: str(r.kernel_id))
     else:
-        write_raw(cli.stdout, result.logs.encode(), is_terminal=cli.stdout.isatty())
+        with raw_writer(cli, cli.stdout) as writer:
+            writer.write(result.logs.encode())
 
 
 @app.command("interrupt")

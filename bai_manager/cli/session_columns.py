@@ -81,7 +81,8 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
         lambda session: session.status_history,
         title="History",
         human=lambda session: "\n".join(
-            f"{moment}  {status}" for status, moment in session.status_history.items()
+            f"{moment}  {status}"
+            for status, moment in sorted(session.status_history.items(), key=lambda entry: entry[1])
         ),
     ),
 )

@@ -13,7 +13,7 @@ from bai_manager.models.scaling_group import (
     sgroups_for_groups,
     sgroups_for_keypairs,
 )
-from bai_manager.repositories.snapshot import allowed_session_types, load_agents
+from bai_manager.types.scaling_group_options import ScalingGroupOptions
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -63,18 +63,22 @@ class ScalingGroupRepository:
                 .order_by(scaling_groups.c.name)
             )
             return [
-                AllowedGroup(
-                    name=row.name,
-                    is_public=row.is_public,
-                    session_types=allowed_session_types(row.scheduler_opts or {}),
-                    allow_fractional_resource_fragmentation=(row.scheduler_opts or {}).get(
-                        "allow_fractional_resource_fragmentation", True
-                    ),
-                )
+                _allowed(row.name, row.is_public, ScalingGroupOptions.from_json(row.scheduler_opts))
                 for row in rows
             ]
 
     async def agents_of(self, name: str) -> tuple[AgentSnapshot, ...]:
         """The group's agents that may take kernels, with what they hold now."""
+        from bai_manager.repositories.snapshot import load_agents  # noqa: PLC0415 - not to list
+
         async with self._database.transaction() as connection:
             return await load_agents(connection, name)
+
+
+def _allowed(name: str, is_public: bool, options: ScalingGroupOptions) -> AllowedGroup:
+    return AllowedGroup(
+        name=name,
+        is_public=is_public,
+        session_types=frozenset(options.allowed_session_types),
+        allow_fractional_resource_fragmentation=options.allow_fractional_resource_fragmentation,
+    )

@@ -25,6 +25,7 @@ from bai_manager.sokovan.snapshot import (
     Snapshot,
 )
 from bai_manager.types.resource_slot import ResourceSlot
+from bai_manager.types.scaling_group_options import ScalingGroupOptions
 from bai_manager.types.status import (
     KERNEL_RESOURCE_OCCUPIED,
     KERNEL_RESOURCE_REQUESTED,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-_STRATEGY = "agent_selection_strategy"
 
 
 def _may_take_kernels() -> ColumnElement[bool]:
@@ -135,21 +134,14 @@ async def _config(connection: AsyncConnection, group: str) -> SchedulingConfig:
             )
         )
     ).one()
-    options = row.scheduler_opts or {}
-    nested = options.get("config") or {}
+    options = ScalingGroupOptions.from_json(row.scheduler_opts or {})
     return SchedulingConfig(
         scheduler=row.scheduler,
-        agent_selection_strategy=str(nested.get(_STRATEGY, "concentrated")),
-        enforce_spreading_endpoint_replica=bool(options.get("enforce_spreading_endpoint_replica")),
-        allowed_session_types=allowed_session_types(options),
-        pending_timeout=float(options.get("pending_timeout") or 0),
+        agent_selection_strategy=options.effective_strategy.value,
+        enforce_spreading_endpoint_replica=options.enforce_spreading_endpoint_replica,
+        allowed_session_types=frozenset(options.allowed_session_types),
+        pending_timeout=options.pending_timeout.total_seconds(),
     )
-
-
-def allowed_session_types(options: Mapping[str, object]) -> frozenset[SessionType]:
-    """The session types a group takes; a missing key means interactive and batch (§13)."""
-    listed = options.get("allowed_session_types") or ("interactive", "batch")
-    return frozenset(SessionType.parse(str(name)) for name in listed)  # type: ignore[attr-defined]
 
 
 async def _pending(connection: AsyncConnection, group: str) -> tuple[PendingSession, ...]:

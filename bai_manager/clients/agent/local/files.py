@@ -230,14 +230,16 @@ def _entry(place: Place, name: str) -> FileEntry:
 
 def _read_file(place: Place, name: str, path: str) -> bytes:
     fd = os.open(name, _FILE, dir_fd=place.fd)
-    with open(fd, "rb") as file:  # noqa: PTH123 - opened relative to a folder
+    with ExitStack() as stack:
+        stack.callback(os.close, fd)
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
             raise FileRefused("IsADirectoryError", f"{path} is a folder")
         if not stat.S_ISREG(status.st_mode):
             raise FileRefused("PermissionError", f"{path} is no regular file")
         _refuse_size(status.st_size, path)
-        return file.read(SIZE_LIMIT)
+        with open(fd, "rb", closefd=False) as file:  # noqa: PTH123 - opened relative to a folder
+            return file.read(SIZE_LIMIT)
 
 
 def _replace_file(folder: int, name: str, data: bytes) -> None:

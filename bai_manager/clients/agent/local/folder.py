@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LOCKS = ".locks"
 _SUPERVISOR = "bai_manager.clients.agent.local.supervisor"
 _LAUNCH_LIMIT = 30.0
-_TAIL = 2000
 _FOLDER_NAME = re.compile("[0-9a-f]{32}")
 
 
@@ -153,13 +152,13 @@ class KernelFolder:
         remove_tree(self.path)
         os.unlink(self.lock_path)  # noqa: PTH108
 
-    def supervisor_log(self) -> str:
-        """Return the end of what the supervisor had to say: why it did not start, for example."""
+    def last_words(self) -> str:
+        """Return the last line the supervisor wrote: why it did not start, for example."""
         try:
-            text = Path(self.path, state.SUPERVISOR_LOG).read_text("utf-8", "replace")
+            lines = Path(self.path, state.SUPERVISOR_LOG).read_text("utf-8", "replace").split("\n")
         except OSError:
             return ""
-        return text[-_TAIL:].strip()
+        return next((line for line in reversed(lines) if line.strip()), "")
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)  # noqa: PTH118

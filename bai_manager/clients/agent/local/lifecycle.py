@@ -170,8 +170,8 @@ class Lifecycle:
     def _failed_to_start(self, folder: KernelFolder) -> AgentError:
         ended = folder.read(state.EXIT) or {}
         reason = str(ended.get("reason", state.UNKNOWN))
-        message = f"kernel {folder.kernel_id} ended while it started: {reason}"
-        return AgentError(self._agent_id, "StartFailed", f"{message} {folder.supervisor_log()}")
+        parts = [f"kernel {folder.kernel_id} ended while it started", reason, folder.last_words()]
+        return AgentError(self._agent_id, "StartFailed", ": ".join(filter(None, parts)))
 
     async def _take_over(self, folder: KernelFolder, reason: str) -> int:
         """Make whoever keeps the kernel end it, and take its lock."""

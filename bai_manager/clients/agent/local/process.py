@@ -36,6 +36,11 @@ class ProcessStat(NamedTuple):
     state: str
     ticks: int
 
+    @property
+    def has_ended(self) -> bool:
+        """It is a zombie: its parent has not collected it yet."""
+        return self.state in {"Z", "X"}
+
 
 def read_stat(pid: int) -> ProcessStat | None:
     """None when there is no such process."""
@@ -73,7 +78,7 @@ def send_signal(process: ProcessId, number: signal.Signals) -> bool:
         return False
     try:
         stat = read_stat(process.pid)
-        if stat is None or stat.identity != process:
+        if stat is None or stat.identity != process or stat.has_ended:
             return False
         signal.pidfd_send_signal(fd, number)
     except OSError:
@@ -157,7 +162,7 @@ def _stop_tree(root: int, *, include_root: bool) -> set[ProcessId]:
         tree = descendants(root)
         if include_root and (top := read_stat(root)) is not None:
             tree.append(top)
-        new = {stat.identity for stat in tree if stat.state not in "ZX"} - stopped
+        new = {stat.identity for stat in tree if not stat.has_ended} - stopped
         if not new:
             # A zombie that is not ours to collect goes when its parent does.
             return stopped

@@ -66,7 +66,9 @@ def write_json(path: str, value: JsonObject) -> None:
 
 def try_lock(path: str) -> int | None:
     """Take the lock; return its file descriptor, or None while somebody else has it."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+    locks = os.path.dirname(path)  # noqa: PTH120
+    for folder in (os.path.dirname(locks), locks):  # noqa: PTH120
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - the mode is for the last
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
