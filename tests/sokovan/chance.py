@@ -67,11 +67,12 @@ def _dependencies(chance: Random) -> tuple[Dependency, ...]:
     return (Dependency(id=uid(99), name="before", status=status, result=result),)
 
 
-def make_session(number: int, chance: Random) -> PendingSession:
-    kernels = [
-        _slots(chance, "0", "0.5", "1", "2", "3", named=0.5)
-        for _ in range(chance.choice([1, 1, 2, 3]))
-    ]
+def _request(chance: Random) -> ResourceSlot:
+    return _slots(chance, "0", "0.5", "1", "2", "3", named=0.5)
+
+
+def make_session(number: int, chance: Random, requests: list[ResourceSlot]) -> PendingSession:
+    kernels = chance.choices(requests, k=chance.choice([1, 1, 2, 3]))
     architectures = ["x86_64"] * len(kernels)
     if chance.random() < 0.2:
         architectures = chance.choices(["x86_64", "aarch64", "riscv64"], k=len(kernels))
@@ -145,8 +146,9 @@ def _config(chance: Random) -> SchedulingConfig:
 
 def make_world(seed: int, sessions: int, agents: int) -> Snapshot:
     chance = Random(seed)  # noqa: S311 - worlds, not secrets
+    requests = [_request(chance) for _ in range(chance.choice([1, 2, 4, 8]))]
     return world(
-        [make_session(number, chance) for number in range(1, sessions + 1)],
+        [make_session(number, chance, requests) for number in range(1, sessions + 1)],
         [_agent(chance, number) for number in range(agents)],
         limits=_limits(chance),
         occupancy=_occupancy(chance),
@@ -155,7 +157,8 @@ def make_world(seed: int, sessions: int, agents: int) -> Snapshot:
 
 
 def make_request(seed: int) -> PendingSession:
-    return make_session(50, Random(seed))  # noqa: S311 - worlds, not secrets
+    chance = Random(seed)  # noqa: S311 - worlds, not secrets
+    return make_session(50, chance, [_request(chance)])
 
 
 seeds: Final = st.integers(0, 2**32)

@@ -183,6 +183,37 @@ def test_a_request_is_never_reduced_to_nothing() -> None:
     assert ways_out(explanation) == ["add an agent of architecture x86_64 with cpu=1 cuda.device=1"]
 
 
+def test_a_reduction_is_cut_to_an_agent_that_takes_kernels() -> None:
+    explanation = why(
+        world(
+            [session(1, slots(9))],
+            [
+                agent("overdrawn", slots(8, cuda=1), slots(0, cuda=2)),
+                agent("crowded", slots(7), containers=5),
+                agent("good", slots(4)),
+            ],
+            config=SchedulingConfig(max_container_count=5),
+        )
+    )
+
+    assert ways_out(explanation)[0] == "ask for cpu=4 instead of cpu=9"
+
+
+def test_asking_for_less_is_not_offered_where_it_does_not_help() -> None:
+    explanation = why(
+        world(
+            [session(1)],
+            [agent("a")],
+            limits=keypair_limits(resource_slots=slots(8, cuda=1)),
+            occupancy=Occupancy(keypairs={"AK": slots(1, cuda=2)}),
+        )
+    )
+
+    assert ways_out(explanation) == [
+        "raise the limit of keypair AK by cuda.device=1, or end sessions that use as much"
+    ]
+
+
 def test_without_agents_one_has_to_come() -> None:
     explanation = why(world([session(1)]))
 
@@ -226,6 +257,14 @@ def test_a_cluster_is_helped_agent_by_agent() -> None:
     )
 
     assert ways_out(explanation) == ["free cpu=1 on agent a; free cpu=2 on agent b"]
+
+
+def test_kernels_of_the_same_cluster_are_not_freed() -> None:
+    wide = session(1, [slots(3), slots(3)], mode=ClusterMode.MULTI_NODE)
+    explanation = why(world([wide], [agent("a", slots(4))]))
+
+    assert [reason.outlook for reason in explanation.reasons] == [NEVER]
+    assert ways_out(explanation) == ["add an agent of architecture x86_64 with cpu=3"]
 
 
 def test_a_dependency_that_failed_is_no_use_waiting_for() -> None:
@@ -330,27 +369,30 @@ def test_a_type_the_group_does_not_take_is_told_before_creating() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "way_out"),
+    ("limits", "expected"),
     [
         (
             keypair_limits(max_pending_session_count=2),
-            "allow keypair AK 3 pending sessions, or end 1",
+            ["allow keypair AK 3 pending sessions, or end 1"],
         ),
         (
             keypair_limits(max_pending_session_resource_slots=ResourceSlot({"cpu": 5})),
-            "raise the queue limit of keypair AK by cpu=1, or end sessions that use as much",
+            [
+                "raise the queue limit of keypair AK by cpu=1, or end sessions that use as much",
+                "ask for cpu=1 instead of cpu=2",
+            ],
         ),
     ],
     ids=["count", "slots"],
 )
-def test_limits_on_waiting_are_told_before_creating(limits: Limits, way_out: str) -> None:
+def test_limits_on_waiting_are_told_before_creating(limits: Limits, expected: list[str]) -> None:
     queue = Occupancy(pending_counts={"AK": 2}, pending_slots={"AK": slots(4)})
     explanation = fits(
         world([], [agent("a")], limits=limits, occupancy=queue), session(1, slots(2))
     )
 
     assert kinds(explanation) == [ReasonKind.QUEUE_LIMIT]
-    assert ways_out(explanation)[0] == way_out
+    assert ways_out(explanation) == expected
 
 
 def test_limits_on_waiting_are_no_reason_for_one_that_waits() -> None:

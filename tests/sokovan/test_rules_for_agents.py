@@ -354,6 +354,43 @@ def test_a_cluster_that_does_not_fit_leaves_no_trace() -> None:
     assert [one.session_id for one in outcome.failures] == [uid(1)]
 
 
+def test_a_cluster_that_found_no_place_may_find_one_when_agents_are_fuller() -> None:
+    """The first kernel takes the fullest agent, which may be the only one for the second."""
+    pair = [slots(1), slots(4, 4)]
+    outcome = schedule(
+        world(
+            [
+                session(1, pair, mode=MULTI),
+                session(2, slots(3), designated=("wide",)),
+                session(3, pair, mode=MULTI),
+            ],
+            [agent("wide", slots(5, 1)), agent("deep", slots(4, 4))],
+        )
+    )
+
+    assert [one.session_id for one in outcome.allocations] == [uid(2), uid(3)]
+
+
+def test_a_refusal_of_designated_agents_is_nobody_elses() -> None:
+    outcome = schedule(
+        world(
+            [session(1, slots(4), designated=("a",)), session(2, slots(4))],
+            [agent("a", slots(2)), agent("b", slots(8))],
+        )
+    )
+
+    assert [one.session_id for one in outcome.allocations] == [uid(2)]
+
+
+def test_a_request_refused_again_is_told_what_is_left_now() -> None:
+    outcome = schedule(
+        world([session(1, slots(9)), session(2, slots(3)), session(3, slots(9))], [agent("a")])
+    )
+
+    left = [one.message.rpartition("available=")[2] for one in outcome.failures]
+    assert left == ["8)", "5)"]
+
+
 def test_a_message_looks_at_32_agents_however_many_there_are() -> None:
     many = [agent(f"i-{n:03}", slots(1)) for n in range(500)]
     (failure,) = schedule(world([session(1, slots(2))], many)).failures
