@@ -86,6 +86,17 @@ def test_root_and_ordinary_users_can_have_one(place: Path, user: int, interprete
     assert json.loads(said) == {"answer": 42, "owner": user}
 
 
+def test_root_without_capabilities_is_told_and_others_need_none(place: Path) -> None:
+    drop = "import ctypes\nfor cap in range(64): ctypes.CDLL(None).prctl(24, cap, 0, 0, 0)"
+    again = "import os, sys\nos.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    script = f"{drop}\n{again}"
+    said, complaints = run_as(os.geteuid(), sys.executable, script, "-c", LIFE, place / "data")
+    if ROOT:
+        assert "PrivilegesNotDroppable: PostgreSQL does not run as root" in complaints
+    else:
+        assert json.loads(said)["answer"] == 42
+
+
 @pytest.mark.parametrize("owner", [NAMELESS, 0] if ROOT else [os.geteuid()])
 def test_the_folder_may_be_below_a_private_one(
     place: Path, stopped: EmbeddedPostgres, owner: int

