@@ -56,9 +56,13 @@ LIST_COLUMNS: tuple[Column[AgentData], ...] = (
     Column("region", lambda agent: agent.region, wide=True),
     Column("addr", lambda agent: agent.addr, title="Address", wide=True),
     Column("version", lambda agent: agent.version, wide=True),
-    time_column("first_contact", lambda agent: agent.first_contact, wide=True),
-    time_column("status_changed", lambda agent: agent.status_changed, wide=True),
-    time_column("lost_at", lambda agent: agent.lost_at, wide=True),
+    time_column(
+        "first_contact", lambda agent: agent.first_contact, title="First contact", wide=True
+    ),
+    time_column(
+        "status_changed", lambda agent: agent.status_changed, title="Status since", wide=True
+    ),
+    time_column("lost_at", lambda agent: agent.lost_at, title="Lost", wide=True),
 )
 SHOW_FIELDS: tuple[Column[AgentDetails], ...] = (
     Column("id", lambda agent: agent.id, title="ID"),
@@ -73,9 +77,9 @@ SHOW_FIELDS: tuple[Column[AgentDetails], ...] = (
     Column("region", lambda agent: agent.region),
     Column("addr", lambda agent: agent.addr, title="Address"),
     Column("version", lambda agent: agent.version),
-    time_column("first_contact", lambda agent: agent.first_contact),
-    time_column("status_changed", lambda agent: agent.status_changed),
-    time_column("lost_at", lambda agent: agent.lost_at),
+    time_column("first_contact", lambda agent: agent.first_contact, title="First contact"),
+    time_column("status_changed", lambda agent: agent.status_changed, title="Status since"),
+    time_column("lost_at", lambda agent: agent.lost_at, title="Lost"),
     Column(
         "hardware",
         lambda agent: agent.hardware,

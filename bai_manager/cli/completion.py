@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import typer
+import typer  # noqa: TC002 - Typer evaluates the annotations
 
 if TYPE_CHECKING:
     from bai_manager.config import Config

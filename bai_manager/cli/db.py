@@ -96,10 +96,10 @@ def stop(
     cli = cli_of(ctx)
     database = _database(cli)
     kernels = _count_kernels(cli)
-    if kernels:
+    if kernels and database.is_running():
         cli.terminal.confirm(
-            f"Stop the database? {kernels} kernels of this machine go on running without it;"
-            " what becomes of them is recorded when it runs again.",
+            f"Stop the database? Kernels that go on running without it: {kernels}."
+            " What becomes of them is recorded when it runs again.",
             yes=cli.flags.yes or cli.flags.dry_run,
         )
     if not cli.flags.dry_run:

@@ -52,6 +52,10 @@ class Cli:
             flags={"defaults.output": self.flags.output, "defaults.color": self.flags.color},
         )
 
+    def forget_config(self) -> None:
+        """Read the configuration again when it is needed next."""
+        self.__dict__.pop("config", None)
+
     @cached_property
     def output(self) -> OutputOptions:
         defaults = self.config.settings.defaults

@@ -314,9 +314,7 @@ def exec_(
     raise typer.Exit(_execute(cli, session, text, shell=shell, owner=owner))
 
 
-@app.command(
-    "run", context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True}
-)
+@app.command("run")
 def run(
     ctx: typer.Context,
     image: Annotated[str, typer.Argument(help="Image name or alias.")],
@@ -347,7 +345,7 @@ def run(
         timeout=seconds(timeout, cli),
     )
     as_json = cli.output.chosen_format.is_structured
-    execute_action = ExecuteSessionAction(
+    execute_action = ExecuteSessionAction(  # noqa: S604 - a shell in the session, not here
         session=session, owner=owner, code=shlex.join(command), shell=True, stream=not as_json
     )
 

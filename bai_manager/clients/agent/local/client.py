@@ -183,11 +183,18 @@ class LocalAgentClient:
         folder = self._serving(kernel_id)
         connection = self._turns.pop(run_id, None)
         async with self._talk(folder):
+            is_known = connection is not None
             if connection is None:
                 connection = await Connection.open(folder.path, _CALL_LIMIT)
             try:
                 told = await connection.ask(request, flush_timeout + _TURN_MARGIN)
                 result = reports.execution_result_of(run_id, told)
+            except Failure:
+                if is_known:  # the run goes on; only this turn was refused
+                    self._turns[run_id] = connection
+                else:
+                    await connection.close()
+                raise
             except BaseException:
                 await connection.close()
                 raise

@@ -10,6 +10,7 @@ Names that are no UTF-8 are handed out with surrogate escapes, as everywhere in 
 they can be handed in again.
 """
 
+# ruff: noqa: PTH116, PTH119, PTH123, PTH208 - paths are text here: see state.py
 from __future__ import annotations
 
 import io
@@ -58,7 +59,7 @@ class Place:
         return next((mount for mount in self._mounts if mount.target == target), None)
 
     def names(self) -> list[str]:
-        return sorted(os.listdir(self.fd))  # noqa: PTH208 - a descriptor, no path
+        return sorted(os.listdir(self.fd))
 
     @contextmanager
     def enter(self, name: str) -> Iterator[Self]:
@@ -77,7 +78,7 @@ class Place:
     def status(self, name: str) -> os.stat_result:
         mount = self.mount(name)
         if mount is not None:
-            return os.stat(mount.host_path)  # noqa: PTH116
+            return os.stat(mount.host_path)
         return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
 
@@ -120,7 +121,7 @@ class WorkTree:
             packer = _Packer(archive, path)
             if not parts:
                 with self._open(()) as place:
-                    packer.add_folder(place, os.fstat(place.fd), os.path.basename(HOME), 0)  # noqa: PTH119
+                    packer.add_folder(place, os.fstat(place.fd), os.path.basename(HOME), 0)
             else:
                 with self._open(parts[:-1]) as place:
                     packer.add(place, parts[-1], parts[-1], 0)
@@ -238,7 +239,7 @@ def _read_file(place: Place, name: str, path: str) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise FileRefused("PermissionError", f"{path} is no regular file")
         _refuse_size(status.st_size, path)
-        with open(fd, "rb", closefd=False) as file:  # noqa: PTH123 - opened relative to a folder
+        with open(fd, "rb", closefd=False) as file:
             return file.read(SIZE_LIMIT)
 
 
@@ -247,7 +248,7 @@ def _replace_file(folder: int, name: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o644, dir_fd=folder)
     try:
-        with open(fd, "wb") as file:  # noqa: PTH123
+        with open(fd, "wb") as file:
             file.write(data)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:

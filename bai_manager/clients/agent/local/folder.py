@@ -1,5 +1,6 @@
 """A kernel's scratch folder, seen by the caller. What is in it: ``state``."""
 
+# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH110, PTH112, PTH118, PTH208 - paths are text here: see state.py
 from __future__ import annotations
 
 import os
@@ -30,8 +31,8 @@ class KernelFolder:
     def __init__(self, root: str, kernel_id: UUID) -> None:
         self.kernel_id = kernel_id
         self._root = root
-        self.path = os.path.join(root, kernel_id.hex)  # noqa: PTH118 - kept free of pathlib: see reports
-        self.lock_path = os.path.join(root, LOCKS, kernel_id.hex)  # noqa: PTH118
+        self.path = os.path.join(root, kernel_id.hex)
+        self.lock_path = os.path.join(root, LOCKS, kernel_id.hex)
 
     @property
     def work(self) -> str:
@@ -40,15 +41,15 @@ class KernelFolder:
     @property
     def has_work(self) -> bool:
         """Its files are there; they go when the kernel is buried."""
-        return os.path.isdir(self.work)  # noqa: PTH112
+        return os.path.isdir(self.work)
 
     @property
     def exists(self) -> bool:
-        return os.path.isdir(self.path)  # noqa: PTH112
+        return os.path.isdir(self.path)
 
     @property
     def has_ended(self) -> bool:
-        return os.path.exists(self._file(state.EXIT))  # noqa: PTH110
+        return os.path.exists(self._file(state.EXIT))
 
     @property
     def is_held(self) -> bool:
@@ -83,20 +84,20 @@ class KernelFolder:
         """
         if self.exists:
             process.kill_marked(spec.kernel_id)
-        new = os.path.join(self._root, f".new-{self.kernel_id.hex}")  # noqa: PTH118
-        old = os.path.join(self._root, f".old-{self.kernel_id.hex}")  # noqa: PTH118
+        new = os.path.join(self._root, f".new-{self.kernel_id.hex}")
+        old = os.path.join(self._root, f".old-{self.kernel_id.hex}")
         remove_tree(new)
         remove_tree(old)
-        os.makedirs(new, mode=0o700)  # noqa: PTH103
-        fill_work(os.path.join(new, state.WORK), spec, dotfiles)  # noqa: PTH118
+        os.makedirs(new, mode=0o700)
+        fill_work(os.path.join(new, state.WORK), spec, dotfiles)
         if bootstrap_script:
             script = Path(new, state.BOOTSTRAP)
             script.touch(0o600)
             script.write_text(bootstrap_script, "utf-8")
-        state.write_json(os.path.join(new, state.SPEC), spec.to_json())  # noqa: PTH118
+        state.write_json(os.path.join(new, state.SPEC), spec.to_json())
         if self.exists:
-            os.rename(self.path, old)  # noqa: PTH104
-        os.rename(new, self.path)  # noqa: PTH104
+            os.rename(self.path, old)
+        os.rename(new, self.path)
         remove_tree(old)
 
     def launch(self, lock: int, environ: Mapping[str, str]) -> None:
@@ -148,9 +149,9 @@ class KernelFolder:
     def remove(self) -> None:
         """Remove all of it, the lock file last; the lock must be held."""
         for prefix in (".new-", ".old-"):
-            remove_tree(os.path.join(self._root, prefix + self.kernel_id.hex))  # noqa: PTH118
+            remove_tree(os.path.join(self._root, prefix + self.kernel_id.hex))
         remove_tree(self.path)
-        os.unlink(self.lock_path)  # noqa: PTH108
+        os.unlink(self.lock_path)
 
     def last_words(self) -> str:
         """Return the last line the supervisor wrote: why it did not start, for example."""
@@ -161,13 +162,13 @@ class KernelFolder:
         return next((line for line in reversed(lines) if line.strip()), "")
 
     def _file(self, name: str) -> str:
-        return os.path.join(self.path, name)  # noqa: PTH118
+        return os.path.join(self.path, name)
 
 
 def kernel_folders(root: str) -> Iterator[KernelFolder]:
     """Every kernel that has a folder; nothing when there is no root."""
     try:
-        names = sorted(os.listdir(root))  # noqa: PTH208
+        names = sorted(os.listdir(root))
     except FileNotFoundError:
         return
     for name in names:
@@ -177,7 +178,7 @@ def kernel_folders(root: str) -> Iterator[KernelFolder]:
 
 def fill_work(work: str, spec: KernelSpec, dotfiles: Sequence[Dotfile]) -> None:
     """Make the work folder with a link for each mount, and the dotfiles."""
-    os.mkdir(work, 0o755)  # noqa: PTH102
+    os.mkdir(work, 0o755)
     for mount in spec.mounts:
         link = Path(work, mount.target)
         link.parent.mkdir(parents=True, exist_ok=True)

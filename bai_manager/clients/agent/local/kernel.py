@@ -1,5 +1,6 @@
 """One kernel as its supervisor runs it: interpreter, runs, batch command, services."""
 
+# ruff: noqa: PTH118 - paths are text here: see state.py
 from __future__ import annotations
 
 import asyncio
@@ -42,7 +43,7 @@ class Kernel:
         self._folder = folder
         self._spec = spec
         self._on_task_end = on_task_end
-        work = os.path.join(folder, state.WORK)  # noqa: PTH118 - no pathlib here
+        work = os.path.join(folder, state.WORK)
         self.log = LogStore(folder, spec.log_limit)
         self._jobs = Jobs(self.log, spec.limits, work)
         self._interpreter = Interpreter(self._jobs, spec.environ)
@@ -143,7 +144,7 @@ class Kernel:
             await asyncio.sleep(1)
 
     async def _bootstrap(self) -> None:
-        script = os.path.join(self._folder, state.BOOTSTRAP)  # noqa: PTH118
+        script = os.path.join(self._folder, state.BOOTSTRAP)
         exit_code = await self._jobs.start([BASH, script], self._spec.environ).exited
         if exit_code != 0:
             self.log.append(f"The bootstrap script ended with exit code {exit_code}.\n")
@@ -212,7 +213,7 @@ class Kernel:
 
     def _write_record(self, **facts: JsonObject) -> None:
         self._record.update(facts)
-        state.write_json(os.path.join(self._folder, state.STATE), self._record)  # noqa: PTH118
+        state.write_json(os.path.join(self._folder, state.STATE), self._record)
 
     def _on_excess(self, pid: int, used: int) -> None:
         limit = self._spec.memory or 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STOP_MARGIN = 5.0
 _KILL_LIMIT = 10.0
 _FORGET_LIMIT = 5.0
-_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.05
+_SHORTEST_POLL, _LONGEST_POLL, _POLL_GROWTH = 0.002, 0.05, 1.1
 _SOMEBODY_ELSE = -1
 
 
@@ -212,5 +212,5 @@ async def wait_for(attempt: Callable[[], T | None], limit: float) -> T | None:
     deadline, pause = loop.time() + limit, _SHORTEST_POLL
     while (result := attempt()) is None and loop.time() < deadline:
         await asyncio.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL)
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL)
     return result

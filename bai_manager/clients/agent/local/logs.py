@@ -4,6 +4,7 @@ The current file is ``log``; when it holds half of the limit it becomes ``log.1`
 ``log.1`` before is dropped. Only whole characters are written, so both begin with one.
 """
 
+# ruff: noqa: PTH105, PTH118 - paths are text here: see state.py
 from __future__ import annotations
 
 import os
@@ -25,8 +26,8 @@ class LogStore:
     """
 
     def __init__(self, folder: str, limit: int) -> None:
-        self._current_path = os.path.join(folder, CURRENT)  # noqa: PTH118
-        self._older_path = os.path.join(folder, OLDER)  # noqa: PTH118
+        self._current_path = os.path.join(folder, CURRENT)
+        self._older_path = os.path.join(folder, OLDER)
         self._half = max(limit // 2, 1)
         self._older: int | None = None
         self._current = self._open()
@@ -67,7 +68,7 @@ class LogStore:
         if self._older is not None:
             os.close(self._older)
         with suppress(OSError):
-            os.replace(self._current_path, self._older_path)  # noqa: PTH105
+            os.replace(self._current_path, self._older_path)
         self._older, self._older_start = self._current, self._current_start
         self._current, self._current_start = self._open(), self.end
 
@@ -95,7 +96,7 @@ def read_log(folder: str) -> str:
 
 def _open_part(folder: str, name: str, files: ExitStack) -> int | None:
     try:
-        fd = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH118
+        fd = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     files.callback(os.close, fd)

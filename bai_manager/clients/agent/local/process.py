@@ -4,6 +4,7 @@ Linux only: ``/proc``, process file descriptors and ``prctl``. A process is know
 *and* start time, so that a number used again is never mistaken for the process that had it.
 """
 
+# ruff: noqa: PTH110, PTH116, PTH123, PTH208 - paths are text here: see state.py
 from __future__ import annotations
 
 import os
@@ -45,7 +46,7 @@ class ProcessStat(NamedTuple):
 def read_stat(pid: int) -> ProcessStat | None:
     """None when there is no such process."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs start-up time
+        with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -66,7 +67,7 @@ def identify(pid: int) -> ProcessId:
 
 
 def boot_id() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
@@ -102,21 +103,21 @@ def _listed_children(pid: int) -> list[int]:
     """Raise FileNotFoundError where the system does not list children."""
     found: list[int] = []
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+        tasks = os.listdir(f"/proc/{pid}/task")
     except FileNotFoundError:
         return found
     for task in tasks:
         try:
-            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
                 found += map(int, file.read().split())
         except FileNotFoundError:
-            if os.path.exists(f"/proc/{pid}/task/{task}"):  # noqa: PTH110
+            if os.path.exists(f"/proc/{pid}/task/{task}"):
                 raise
     return found
 
 
 def all_processes() -> Iterable[ProcessStat]:
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdecimal() and (stat := read_stat(int(name))) is not None:
             yield stat
 
@@ -195,15 +196,15 @@ def marked_processes(kernel_id: str) -> list[int]:
 
 def _marked(marker: bytes) -> list[int]:
     own = os.getpid()
-    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
+    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
     return [pid for pid in pids if pid != own and _has_marker(pid, marker)]
 
 
 def _has_marker(pid: int, marker: bytes) -> bool:
     try:
-        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():  # noqa: PTH116
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return False
-        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/environ", "rb") as file:
             return marker in file.read().split(b"\0")
     except OSError:
         return False

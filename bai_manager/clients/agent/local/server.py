@@ -1,5 +1,6 @@
 """The supervisor's socket: requests in, answers out, one after the other per connection."""
 
+# ruff: noqa: PTH101, PTH108 - paths are text here: see state.py
 from __future__ import annotations
 
 import asyncio
@@ -40,9 +41,9 @@ class Server:
         listener = socket.socket(socket.AF_UNIX)
         with wire.SocketPath(self._folder) as path:
             with suppress(FileNotFoundError):
-                os.unlink(path)  # noqa: PTH108
+                os.unlink(path)
             listener.bind(path)
-            os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)  # noqa: PTH101
+            os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
         self._server = await asyncio.start_unix_server(
             self._accept, sock=listener, limit=wire.LINE_LIMIT
         )

@@ -20,8 +20,12 @@ the kernel, inherited by the guardian and the supervisor, and released by the sy
 are gone, also by SIGKILL. A folder appears complete, by a rename, while the lock is held.
 
 Files are JSON objects, replaced atomically. What cannot be read counts as absent.
+
+This module, and all that the supervising processes load, keeps paths as text: ``pathlib`` would
+add to the start-up time and memory of each kernel.
 """
 
+# ruff: noqa: PTH103, PTH105, PTH116, PTH120, PTH123 - paths are text here: see state.py
 from __future__ import annotations
 
 import fcntl
@@ -49,7 +53,7 @@ UNKNOWN = "unknown"
 
 def read_json(path: str) -> JsonObject | None:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs start-up time
+        with open(path, "rb") as file:
             value = json.loads(file.read())
     except (OSError, ValueError):
         return None
@@ -59,16 +63,16 @@ def read_json(path: str) -> JsonObject | None:
 def write_json(path: str, value: JsonObject) -> None:
     temporary = f"{path}.{os.getpid()}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(fd, "w", encoding="utf-8") as file:
         json.dump(value, file)
-    os.replace(temporary, path)  # noqa: PTH105
+    os.replace(temporary, path)
 
 
 def try_lock(path: str) -> int | None:
     """Take the lock; return its file descriptor, or None while somebody else has it."""
-    locks = os.path.dirname(path)  # noqa: PTH120
-    for folder in (os.path.dirname(locks), locks):  # noqa: PTH120
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - the mode is for the last
+    locks = os.path.dirname(path)
+    for folder in (os.path.dirname(locks), locks):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -100,6 +104,6 @@ def is_locked(path: str) -> bool:
 def _is_still_there(fd: int, path: str) -> bool:
     """Say whether the locked file is the one others will find: it may have been removed."""
     try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))  # noqa: PTH116
+        return os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:
         return False

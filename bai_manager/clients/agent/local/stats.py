@@ -1,5 +1,6 @@
 """What a kernel uses: sampled over everything below its supervisor."""
 
+# ruff: noqa: PTH123 - paths are text here: see state.py
 from __future__ import annotations
 
 import asyncio
@@ -139,7 +140,7 @@ def _tree(pid: int) -> list[process.ProcessStat]:
 
 def _resident(stat: process.ProcessStat) -> int:
     try:
-        with open(f"/proc/{stat.identity.pid}/statm", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{stat.identity.pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
@@ -148,7 +149,7 @@ def _resident(stat: process.ProcessStat) -> int:
 def _proportional(stat: process.ProcessStat) -> int:
     """Memory with each shared page divided among those that share it; slower to find out."""
     try:
-        with open(f"/proc/{stat.identity.pid}/smaps_rollup", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{stat.identity.pid}/smaps_rollup", "rb") as file:
             for line in file:
                 if line.startswith(b"Pss:"):
                     return int(line.split()[1]) * 1024
@@ -160,7 +161,7 @@ def _proportional(stat: process.ProcessStat) -> int:
 def _io(pid: int) -> tuple[int, int]:
     """Bytes read from and written to storage, children that were waited for included."""
     found = {}
-    with suppress(OSError), open(f"/proc/{pid}/io", "rb") as file:  # noqa: PTH123
+    with suppress(OSError), open(f"/proc/{pid}/io", "rb") as file:
         for line in file:
             name, _, value = line.partition(b":")
             found[name] = int(value)

@@ -15,13 +15,13 @@ next time somebody looks (``process.kill_marked``).
 The lock on ``LOCK_FD`` is held until both have ended (``state``).
 """
 
+# ruff: noqa: PTH110 - paths are text here: see state.py
 from __future__ import annotations
 
 import os
 import signal
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.agent.local import process, state
@@ -50,7 +50,7 @@ def main() -> None:
     try:
         Guardian(folder, lock, spec).run()
     except BaseException:  # noqa: BLE001 - the process ends here, and says why
-        traceback.print_exc()
+        print_traceback()
         os._exit(_FAILED)
     os._exit(0)
 
@@ -118,7 +118,7 @@ class Guardian:
                 os.close(self._lock)
                 run_hook(self._spec)
         except BaseException:  # noqa: BLE001 - see main
-            traceback.print_exc()
+            print_traceback()
         finally:
             os._exit(exit_code)
 
@@ -132,14 +132,20 @@ def supervise(folder: str, spec: JsonObject, guardian: int) -> int:
     return serving.serve(folder, spec, guardian)
 
 
+def print_traceback() -> None:
+    import traceback  # noqa: PLC0415 - it is large, and hardly ever needed
+
+    traceback.print_exc()
+
+
 def record_exit(exit_code: int) -> None:
     """Write ``exit.json`` unless it is there: the reason asked for, or what can be told."""
-    if os.path.exists(state.EXIT):  # noqa: PTH110 - no pathlib here
+    if os.path.exists(state.EXIT):
         return
     stop = state.read_json(state.STOP)
     if stop is not None:
         reason = str(stop.get("reason"))
-    elif os.path.exists(state.STATE):  # noqa: PTH110
+    elif os.path.exists(state.STATE):
         reason = state.SELF_TERMINATED
     else:
         reason = state.FAILED_TO_START
@@ -150,7 +156,7 @@ def record_exit(exit_code: int) -> None:
 def run_hook(spec: JsonObject) -> None:
     """Start the hook, unless somebody asked for the end and knows of it."""
     hook = spec.get("on_kernel_end")
-    if not isinstance(hook, dict) or os.path.exists(state.STOP):  # noqa: PTH110
+    if not isinstance(hook, dict) or os.path.exists(state.STOP):
         return
     argv, added = hook["argv"], hook["environ"]
     if isinstance(argv, list) and isinstance(added, dict):
