@@ -64,8 +64,22 @@ class KernelTarget:
     kernel: str
 
 
+@dataclass(frozen=True, slots=True)
+class VisibleTarget:
+    """Whatever the actor may see; the processor fills in the action's ``visible`` field."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visibility:
+    """How far an actor sees: one domain, one user's own, or without a bound where None."""
+
+    domain_name: str | None = None
+    user_id: UUID | None = None
+
+
 Target: TypeAlias = (
     SystemTarget
+    | VisibleTarget
     | DomainTarget
     | ProjectTarget
     | UserTarget

@@ -18,6 +18,7 @@ from bai_manager.actions.targets import (
     Target,
     TargetScope,
     UserTarget,
+    VisibleTarget,
 )
 from bai_manager.errors import NotFound
 from bai_manager.models.group import groups
@@ -103,7 +104,7 @@ class AccessRepository:
     async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: PLR0911 - a case each
         """Where the target lies and whose it is; raises not-found for what cannot be seen."""
         match target:
-            case SystemTarget():
+            case SystemTarget() | VisibleTarget():
                 return TargetScope()
             case DomainTarget(domain_name):
                 return TargetScope(domain_name=domain_name)

@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from bai_manager.actions.access import require
+from bai_manager.actions.targets import VisibleTarget, Visibility
+from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:
     from bai_manager.actions.actor import Actor
@@ -28,11 +30,25 @@ class AccessValidator:
         """
         scope = await self._directory.locate(action.target(), actor)
         require(action, actor, scope)
-        return _with_owner(action, scope)
+        return _bound(action, scope, actor)
 
 
-def _with_owner(action: ActionT, scope: TargetScope) -> ActionT:
-    owner = scope.owner_access_key
-    if owner is None or getattr(action, "owner", owner) is not None:
-        return action
-    return dataclasses.replace(action, owner=owner)  # type: ignore[call-arg]
+def _bound(action: ActionT, scope: TargetScope, actor: Actor) -> ActionT:
+    """Fill in what the caller left to the actor: whose the target is, and how far to look."""
+    known: dict[str, object] = {}
+    if scope.owner_access_key is not None and getattr(action, "owner", "") is None:
+        known["owner"] = scope.owner_access_key
+    if isinstance(action.target(), VisibleTarget):
+        known["visible"] = visibility_of(actor)
+    return dataclasses.replace(action, **known) if known else action
+
+
+def visibility_of(actor: Actor) -> Visibility:
+    """Superadmins and monitors see everything, admins their domain, users what is theirs."""
+    match actor.role:
+        case UserRole.SUPERADMIN | UserRole.MONITOR:
+            return Visibility()
+        case UserRole.ADMIN:
+            return Visibility(domain_name=actor.domain_name)
+        case UserRole.USER:
+            return Visibility(domain_name=actor.domain_name, user_id=actor.user_id)
