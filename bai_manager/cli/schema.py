@@ -88,6 +88,7 @@ PRINTED: Final[Mapping[str, Mapping[str, One | Many]]] = {
         "path": One("bai_manager.cli.config:Places"),
     },
     "init": {"init": One("bai_manager.services.system.actions:InitializeActionResult")},
+    "quickstart": {"quickstart": One("bai_manager.cli.quickstart:Tour")},
     "help": {"help": Many("bai_manager.cli.help:Topic")},
 }
 

@@ -70,13 +70,18 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-SessionArgument = Annotated[str, typer.Argument(help="Name, id or unique id prefix.")]
+SessionArgument = Annotated[
+    str, typer.Argument(help="Name, id or unique id prefix.", autocompletion=complete_session)
+]
+ImageArgument = Annotated[
+    str, typer.Argument(help="Image name or alias.", autocompletion=complete_image)
+]
 
 
 @app.command("create")
 def create(
     ctx: typer.Context,
-    image: Annotated[str, typer.Argument(help="Image name or alias.")],
+    image: ImageArgument,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Default: made up.")] = None,
     resources: Annotated[
         list[str] | None,
@@ -253,7 +258,11 @@ def wait(
 def destroy(
     ctx: typer.Context,
     sessions: Annotated[
-        list[str], typer.Argument(help="Names, ids or unique id prefixes; '-' reads them.")
+        list[str],
+        typer.Argument(
+            help="Names, ids or unique id prefixes; '-' reads them.",
+            autocompletion=complete_session,
+        ),
     ],
     forced: Annotated[bool, typer.Option("--forced", "-f", help="Recorded as forced.")] = False,
     owner: OwnerOption = None,
@@ -317,7 +326,7 @@ def exec_(
 @app.command("run")
 def run(
     ctx: typer.Context,
-    image: Annotated[str, typer.Argument(help="Image name or alias.")],
+    image: ImageArgument,
     command: Annotated[list[str], typer.Argument(help="Command and its arguments, after --.")],
     name: Annotated[str | None, typer.Option("--name", "-n")] = None,
     resources: Annotated[

@@ -1,0 +1,1 @@
+complete --command bai-manager --no-files --arguments "(env _BAI_MANAGER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) bai-manager)" --condition "env _BAI_MANAGER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) bai-manager"
