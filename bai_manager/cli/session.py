@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
 from bai_manager.cli.options import (
     EndedOption,
