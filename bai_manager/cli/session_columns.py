@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 LIST_COLUMNS: tuple[Column[SessionData], ...] = (
     id_column("id", lambda session: session.id),
-    Column("name", lambda session: session.name),
+    Column("name", lambda session: session.name, keep=True),
     status_column("status", lambda session: session.status),
     Column("session_type", lambda session: session.session_type, title="Type"),
     Column(
-        "images", lambda session: session.images, title="Image", human=lambda s: ", ".join(s.images)
+        "images",
+        lambda session: session.images,
+        title="Image",
+        human=lambda session: ", ".join(session.images),
+        short=lambda session: ", ".join(image.rpartition("/")[2] for image in session.images),
     ),
     slots_column("requested_slots", lambda session: session.requested_slots, title="Resources"),
     Column("user_email", lambda session: session.user_email, title="User"),

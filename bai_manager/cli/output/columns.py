@@ -34,7 +34,7 @@ class Column(Generic[T]):
     ``name`` is the key for ``--columns`` and the header of csv and tsv. ``value`` is what machine
     formats get, in full. ``human`` is how a person sees it (default: ``value``, with times as
     ages), ``short`` how it looks in a ``table`` that must be narrow (default: as ``human``).
-    ``wide`` columns are left out of ``table`` only. ``style`` is a Rich style, or computes one.
+    ``wide`` columns are left out of ``table`` only; ``keep`` ones are cut last when it is narrow. ``style`` is a Rich style, or computes one.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Column(Generic[T]):
     style: str | Callable[[T], str] = ""
     justify: Literal["left", "right"] = "left"
     wide: bool = False
+    keep: bool = False
 
     @property
     def heading(self) -> str:
@@ -65,6 +66,7 @@ def id_column(
         title=title or name.replace("id", "ID").replace("_", " "),
         short=lambda row: human_text(value(row))[:SHORT_ID],
         wide=wide,
+        keep=True,
     )
 
 
@@ -113,6 +115,7 @@ def status_column(
         title=title,
         style=lambda row: status_style(human_text(value(row))),
         wide=wide,
+        keep=True,
     )
 
 

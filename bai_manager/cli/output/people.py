@@ -70,7 +70,12 @@ class TableWriter(Generic[T]):
             lines = [header, *lines]
         widths = [max(cell.cell_len for cell in cells) for cells in zip(*lines, strict=True)]
         if self._narrow and self._options.line_width is not None:
-            widths = fit(widths, self._options.line_width - len(GAP) * (len(widths) - 1))
+            available = self._options.line_width - len(GAP) * (len(widths) - 1)
+            kept = [
+                width if column.keep else 0
+                for column, width in zip(self._columns, widths, strict=True)
+            ]
+            widths = fit(widths, available, kept)
         console = plain_console(self._options, self._options.stdout)
         for line in lines:
             console.print(self._line(line, widths), soft_wrap=True)
@@ -116,13 +121,21 @@ def _full_text(field: Column[T], obj: T, now: datetime, indent: int) -> str:
     return text.replace("\n", "\n" + " " * indent)
 
 
-def fit(widths: Sequence[int], available: int) -> list[int]:
-    """Narrow the widest columns, one cell at a time, until all fit or none can give more."""
+def fit(widths: Sequence[int], available: int, kept: Sequence[int] = ()) -> list[int]:
+    """Narrow the widest columns, one cell at a time, until all fit or none can give more.
+
+    Columns with a ``kept`` width give nothing until the others have given all.
+    """
     fitted = list(widths)
     excess = sum(fitted) - available
-    while excess > 0 and max(fitted) > NARROWEST:
-        fitted[fitted.index(max(fitted))] -= 1
-        excess -= 1
+    for floors in ([max(floor, NARROWEST) for floor in kept], [NARROWEST] * len(fitted)):
+        while excess > 0:
+            spare = [width - floor for width, floor in zip(fitted, floors, strict=False)]
+            givers = [width if left > 0 else 0 for width, left in zip(fitted, spare, strict=False)]
+            if not any(givers):
+                break
+            fitted[givers.index(max(givers))] -= 1
+            excess -= 1
     return fitted
 
 
