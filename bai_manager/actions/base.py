@@ -29,7 +29,6 @@ class Operation(StrEnum):
 
     GET = "get"
     LIST = "list"
-    MATCH = "match"
     WAIT = "wait"
     GET_LOGS = "get_logs"
     LIST_FILES = "list_files"
@@ -54,7 +53,6 @@ _READS = frozenset(
     {
         Operation.GET,
         Operation.LIST,
-        Operation.MATCH,
         Operation.WAIT,
         Operation.GET_LOGS,
         Operation.LIST_FILES,
