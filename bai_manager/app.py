@@ -289,6 +289,7 @@ class App:
     @cached_property
     def system_service(self) -> SystemService:
         from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
+        from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
         from bai_manager.repositories.system import SystemRepository  # noqa: PLC0415
         from bai_manager.services.system.service import SystemService  # noqa: PLC0415
         from bai_manager.vault import ProfileVault  # noqa: PLC0415
@@ -297,6 +298,7 @@ class App:
             system=SystemRepository(self.database),
             vault=ProfileVault(self._config),
             host=describe_host(),
+            volumes=LocalVolumes(self._config.paths.data_dir / "volumes", dry_run=self._dry_run),
         )
 
     async def prepare_database(self) -> None:

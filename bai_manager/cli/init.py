@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +37,22 @@ FIELDS: tuple[Column[InitializeActionResult], ...] = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevealedSecrets:
+    """The one place where secrets are plain text: somebody asked to see them."""
+
+    access_key: str
+    secret_key: str | None
+    admin_password: str | None
+
+
+SECRET_FIELDS: tuple[Column[RevealedSecrets], ...] = (
+    Column("access_key", lambda secrets: secrets.access_key),
+    Column("secret_key", lambda secrets: secrets.secret_key),
+    Column("admin_password", lambda secrets: secrets.admin_password),
+)
+
+
 @app.command()
 def init(
     ctx: typer.Context,
@@ -53,6 +70,9 @@ def init(
     scaling_group: Annotated[
         str, typer.Option("--scaling-group", help="The first resource group.")
     ] = "default",
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="Print the secret key and the password.")
+    ] = False,
 ) -> None:
     """Create the local system: database, superadmin, agent, images; or complete what is missing.
 
@@ -67,7 +87,23 @@ def init(
         project_name=project,
         scaling_group=scaling_group,
     )
-    emit_object(cli.output, initialize(cli, action), FIELDS, name=lambda r: r.profile)
+    result = initialize(cli, action)
+    if show_secrets:
+        cli.forget_config()
+        emit_object(
+            cli.output, _secrets(cli), SECRET_FIELDS, name=lambda secrets: secrets.access_key
+        )
+    else:
+        emit_object(cli.output, result, FIELDS, name=lambda r: r.profile)
+
+
+def _secrets(cli: Cli) -> RevealedSecrets:
+    settings = cli.config.settings
+    return RevealedSecrets(
+        access_key=settings.access_key or "",
+        secret_key=settings.secret_key.reveal() if settings.secret_key else None,
+        admin_password=settings.admin_password.reveal() if settings.admin_password else None,
+    )
 
 
 def initialize(cli: Cli, action: InitializeAction) -> InitializeActionResult:

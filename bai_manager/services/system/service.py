@@ -40,6 +40,13 @@ class CredentialVault(Protocol):
     def save(self, secrets: Secrets) -> None: ...
 
 
+class VolumeRoot(Protocol):
+    """Where the local storage keeps its volumes."""
+
+    def prepare(self, host: str) -> bool:
+        """Make the volume's folder; whether it was missing."""
+
+
 class SystemService:
     """Creates the rows and folders of a local system; running it again completes them."""
 
@@ -49,10 +56,12 @@ class SystemService:
         system: SystemRepository,
         vault: CredentialVault,
         host: HostFacts,
+        volumes: VolumeRoot,
     ) -> None:
         self._system = system
         self._vault = vault
         self._host = host
+        self._volumes = volumes
 
     async def initialize(self, action: InitializeAction) -> InitializeActionResult:
         """Secrets first, then every row in one transaction: a kill in between loses nothing."""
@@ -72,6 +81,8 @@ class SystemService:
             self._vault.save(proof)
         spec = self._spec(action, proof, admin_exists=existing is not None)
         created = await self._system.complete(spec)
+        if self._volumes.prepare(STORAGE_HOST):
+            created.append(f"volume {STORAGE_HOST}")
         return InitializeActionResult(
             profile=self._vault.profile,
             admin_email=existing.email if existing else action.admin_email,
