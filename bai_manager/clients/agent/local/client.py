@@ -181,28 +181,9 @@ class LocalAgentClient:
             "flush_timeout": flush_timeout,
         }
         folder = self._serving(kernel_id)
-        connection = self._turns.pop(run_id, None)
         async with self._talk(folder):
-            is_known = connection is not None
-            if connection is None:
-                connection = await Connection.open(folder.path, _CALL_LIMIT)
-            try:
-                told = await connection.ask(request, flush_timeout + _TURN_MARGIN)
-                result = reports.execution_result_of(run_id, told)
-            except Failure:
-                if is_known:  # the run goes on; only this turn was refused
-                    self._turns[run_id] = connection
-                else:
-                    await connection.close()
-                raise
-            except BaseException:
-                await connection.close()
-                raise
-        if result.status is ExecutionStatus.FINISHED:
-            await connection.close()
-        else:
-            self._turns[run_id] = connection
-        return result
+            told = await self._take_turn(folder, run_id, request, flush_timeout + _TURN_MARGIN)
+            return reports.execution_result_of(run_id, told)
 
     async def trigger_batch_execution(
         self,
@@ -293,6 +274,27 @@ class LocalAgentClient:
         except KernelNotOnAgent:
             return None
         return reports.stat_of(kernel_id, metrics, self._clock())
+
+    async def _take_turn(
+        self, folder: KernelFolder, run_id: str, request: JsonObject, limit: float
+    ) -> JsonObject:
+        """Ask over the connection that the run belongs to, and keep that until the run is over."""
+        known = self._turns.pop(run_id, None)
+        connection = known or await Connection.open(folder.path, _CALL_LIMIT)
+        keep = False
+        try:
+            told = await connection.ask(request, limit)
+            keep = told.get("status") != ExecutionStatus.FINISHED.value
+        except Failure:
+            keep = known is not None  # the run goes on; only this turn was refused
+            raise
+        else:
+            return told
+        finally:
+            if keep:
+                self._turns[run_id] = connection
+            else:
+                await connection.close()
 
     async def _call(
         self, kernel_id: UUID, request: JsonObject, limit: float = _CALL_LIMIT

@@ -22,7 +22,6 @@ STDERR = "stderr"
 
 _CHUNK = 65536
 _PART = 4096
-_OUT_OF_MEMORY = 128 + signal.SIGKILL
 
 
 class Console:

@@ -172,32 +172,28 @@ def _stop_tree(root: int, *, include_root: bool) -> set[ProcessId]:
         stopped |= new
 
 
-def kill_marked(kernel_id: str) -> int:
-    """Kill every process of this user that has the kernel's marker; return how many there were.
+def kill_marked(kernel_id: str) -> None:
+    """Kill every process of this user that has the kernel's marker.
 
     Finds what the process tree no longer tells, e.g. after both supervising processes were
     killed. The caller's own process is spared.
     """
-    marker = f"{KERNEL_ID_VARIABLE}={kernel_id}".encode()
-    killed: set[int] = set()
     deadline = time.monotonic() + 5.0
-    while (found := _marked(marker)) and time.monotonic() < deadline:
+    while (found := marked_processes(kernel_id)) and time.monotonic() < deadline:
         for pid in found:
-            _kill_if_marked(pid, marker)
-        killed.update(found)
+            _kill_if_marked(pid, _marker(kernel_id))
         time.sleep(0.001)
-    return len(killed)
 
 
 def marked_processes(kernel_id: str) -> list[int]:
-    """Numbers of the living processes that have the kernel's marker."""
-    return _marked(f"{KERNEL_ID_VARIABLE}={kernel_id}".encode())
-
-
-def _marked(marker: bytes) -> list[int]:
-    own = os.getpid()
+    """Numbers of this user's other processes that have the kernel's marker and live."""
+    own, marker = os.getpid(), _marker(kernel_id)
     pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
     return [pid for pid in pids if pid != own and _has_marker(pid, marker)]
+
+
+def _marker(kernel_id: str) -> bytes:
+    return f"{KERNEL_ID_VARIABLE}={kernel_id}".encode()
 
 
 def _has_marker(pid: int, marker: bytes) -> bool:

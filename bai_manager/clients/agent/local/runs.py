@@ -95,7 +95,8 @@ class Run(ABC):
                 self._settle()
 
     def give_input(self, text: str) -> None:
-        raise Refused("NotWaiting", f"the run does not wait for input, {len(text)} characters left")
+        del text
+        raise Refused("NotWaiting", "the run does not wait for input")
 
     def interrupt(self) -> None:
         if self._job is not None:

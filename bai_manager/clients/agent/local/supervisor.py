@@ -29,7 +29,6 @@ from bai_manager.clients.agent.local import process, state
 if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
 
-_TERMINATED = 128 + signal.SIGTERM
 _FAILED = 1
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGALRM, signal.SIGUSR1)
 _OWN_VARIABLES = frozenset({process.KERNEL_ID_VARIABLE})
