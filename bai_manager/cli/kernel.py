@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bai_manager.cli.completion import complete_kernel
+from bai_manager.cli.console import raw_writer
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -26,7 +27,6 @@ from bai_manager.cli.output.columns import (
     status_column,
     time_column,
 )
-from bai_manager.cli.output.raw import write_raw
 from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.watch import shown
 from bai_manager.services.kernel.actions import (
@@ -163,4 +163,5 @@ def logs(ctx: typer.Context, kernel: KernelArgument) -> None:
     if cli.output.chosen_format.is_structured:
         emit_object(cli.output, result, LOG_FIELDS, name=lambda r: str(r.kernel_id))
     else:
-        write_raw(cli.stdout, result.logs.encode(), is_terminal=cli.stdout.isatty())
+        with raw_writer(cli, cli.stdout) as writer:
+            writer.write(result.logs.encode())
