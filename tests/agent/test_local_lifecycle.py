@@ -28,11 +28,10 @@ from tests.agent.kernels import (
     report_of,
     until_state,
 )
+from tests.agent.local_kernels import keepers, nothing_is_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-    from uuid import UUID
 
     from bai_manager.clients.agent.protocol import KernelCreationConfig
 
@@ -41,17 +40,8 @@ DAEMON = (
 )
 
 
-def keepers(root: Path, kernel_id: UUID) -> dict[str, int]:
-    pids = json.loads((root / kernel_id.hex / state.PIDS).read_text())
-    return {role: pids[role][0] for role in ("guardian", "supervisor")}
-
-
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def nothing_is_left(kernel_id: UUID) -> bool:
-    return marked_processes(str(kernel_id)) == []
 
 
 async def test_two_callers_at_once_start_one_supervisor(root: Path) -> None:
@@ -410,57 +400,3 @@ async def test_used_process_number_is_not_mistaken(kernel: KernelUnderTest, root
     finally:
         bystander.kill()
         assert await bystander.wait() == -signal.SIGKILL
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda keepers: os.kill(keepers["supervisor"], signal.SIGKILL),
-        lambda keepers: os.kill(keepers["guardian"], signal.SIGKILL),
-        lambda keepers: os.kill(keepers["guardian"], signal.SIGTERM),
-    ],
-)
-async def test_hook_runs_when_a_kernel_ends_by_itself(
-    root: Path, tmp_path: Path, end: Callable[[dict[str, int]], None]
-) -> None:
-    told = tmp_path / "told"
-    agent = LocalAgentClient(
-        "i-local",
-        root,
-        on_kernel_end=["/bin/sh", "-c", f"env > {told}.part; mv {told}.part {told}"],
-        on_kernel_end_environ={"BAI_PROFILE": "mine"},
-    )
-    config = make_config()
-    await create(agent, config)
-    end(keepers(root, config.kernel_id))
-    await eventually(told.exists)
-    environ = told.read_text()
-    assert "BAI_PROFILE=mine\n" in environ
-    assert "BACKENDAI_KERNEL_ID" not in environ
-    assert (await report_of(agent, config.kernel_id)).state is KernelState.EXITED
-
-
-async def test_hook_does_not_run_when_a_kernel_is_destroyed(root: Path, tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    agent = LocalAgentClient("i-local", root, on_kernel_end=["/bin/touch", str(told)])
-    config = make_config()
-    await create(agent, config)
-    await agent.destroy_kernel(config.kernel_id, config.session_id, "user-requested")
-    assert not told.exists()
-
-
-async def test_hook_of_a_batch_outlives_the_kernel_it_destroys(root: Path, tmp_path: Path) -> None:
-    """It may create kernels of its own, too: it is no descendant of the one it was run for."""
-    told, go = tmp_path / "told", tmp_path / "go"
-    script = f"touch {told}; until [ -e {go} ]; do sleep 0.02; done; ps -o ppid= $$ > {told}"
-    agent = LocalAgentClient("i-local", root, on_kernel_end=["/bin/sh", "-c", script])
-    config = make_config()
-    await create(agent, config)
-    kernel = KernelUnderTest(agent, config)
-    guardian = keepers(root, kernel.id)["guardian"]
-    await kernel.batch("exit 3")
-    await eventually(told.exists)
-    assert (await kernel.report()).batch_exit_code == 3
-    await kernel.destroy()
-    go.touch()
-    await eventually(lambda: told.read_text().strip() not in {"", str(guardian)})
