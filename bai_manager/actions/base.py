@@ -22,6 +22,12 @@ class EntityType(StrEnum):
     AGENT = "agent"
     IMAGE = "image"
     SCHEDULER = "scheduler"
+    DOMAIN = "domain"
+    SCALING_GROUP = "scaling_group"
+    KEYPAIR_RESOURCE_POLICY = "keypair_resource_policy"
+    USER_RESOURCE_POLICY = "user_resource_policy"
+    PROJECT_RESOURCE_POLICY = "project_resource_policy"
+    RESOURCE_PRESET = "resource_preset"
 
 
 class Operation(StrEnum):
@@ -36,12 +42,18 @@ class Operation(StrEnum):
     DOWNLOAD_FILE = "download_file"
     COMPLETE = "complete"
     CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    PURGE = "purge"
     DESTROY = "destroy"
     EXECUTE = "execute"
     INTERRUPT = "interrupt"
     UPLOAD_FILE = "upload_file"
     INITIALIZE = "initialize"
     RUN = "run"
+    CHECK = "check"
+    ASSOCIATE = "associate"
+    DISSOCIATE = "dissociate"
 
     @property
     def is_write(self) -> bool:
@@ -59,6 +71,7 @@ _READS = frozenset(
         Operation.GET_USAGE,
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
+        Operation.CHECK,
     }
 )
 
