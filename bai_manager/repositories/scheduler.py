@@ -3,24 +3,45 @@
 Locks and history rules are those of the real manager (``reference/state-machines.md`` §2, §7.1,
 §7.3), so both may work on one database. Every update names the statuses it starts from: what
 another process did first is left alone.
+
+Rows are locked in one order everywhere: a session, then its kernels, then agents by id; so no two
+processes wait for each other. The time is read once the locks are held, so that no history runs
+backwards.
 """
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, exists, func, literal, select, update
+from sqlalchemy import (
+    Float,
+    and_,
+    cast,
+    exists,
+    extract,
+    false,
+    func,
+    literal,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from bai_manager.models.agent import agents
+from bai_manager.models.base import Timestamp
+from bai_manager.models.scaling_group import scaling_groups
 from bai_manager.models.session import kernels, sessions
-from bai_manager.repositories.history import with_history
+from bai_manager.repositories.history import time_under_lock, with_history
 from bai_manager.repositories.occupancy import agent_occupancy
+from bai_manager.repositories.session import cancel_pending
 from bai_manager.repositories.snapshot import load_snapshot, schedulable_groups
 from bai_manager.repositories.starting import load_starts
 from bai_manager.sokovan.kernels import KernelRow, SessionRow
+from bai_manager.types.lifecycle import SchedulerStatusInfo
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
     KERNEL_DEAD,
@@ -34,10 +55,10 @@ from bai_manager.types.status import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.clients.agent.protocol import KernelCreationInfo
@@ -45,11 +66,13 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.kernels import SessionStart
     from bai_manager.sokovan.scheduling import ScheduleOutcome
     from bai_manager.sokovan.snapshot import Snapshot
+    from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
 
 _K = KernelStatus
 _S = SessionStatus
-_SCHEDULED_INFO = "scheduled"
+_SAID_AGAIN_AFTER: Final = timedelta(seconds=5)
+"""A reason to wait that has not changed is written no more often, however many wait for it."""
 
 
 class Phase(IntEnum):
@@ -68,10 +91,13 @@ class SchedulerRepository:
         self._database = database
 
     @asynccontextmanager
-    async def _phase(self, phase: Phase) -> AsyncIterator[AsyncConnection]:
+    async def _phase(
+        self, phase: Phase, clock: Clock
+    ) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        """A transaction that holds the lock of the phase, and the time at which it got it."""
         async with self._database.transaction() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(phase.value)))
-            yield connection
+            yield connection, clock()
 
     async def statuses(self) -> frozenset[SessionStatus]:
         """The statuses that sessions which still need something are in."""
@@ -95,13 +121,18 @@ class SchedulerRepository:
             return {row.status: row.amount for row in rows}
 
     async def schedule(
-        self, decide: Callable[[Snapshot], ScheduleOutcome], *, now: datetime
+        self, decide: Callable[[Snapshot], ScheduleOutcome], *, clock: Clock
     ) -> list[UUID]:
         """Let ``decide`` place pending sessions of every group, and write what it decided.
 
-        Returns the sessions that became SCHEDULED.
+        Returns the sessions that became SCHEDULED. Those that waited longer than their group's
+        ``pending_timeout`` are cancelled instead.
         """
-        async with self._phase(Phase.PENDING) as connection:
+        async with self._phase(Phase.PENDING, clock) as (connection, now):
+            for session_id in await _expired(connection, now):
+                await cancel_pending(
+                    connection, session_id, SchedulerStatusInfo.PENDING_TIMEOUT.value, now
+                )
             scheduled: list[UUID] = []
             for group in await schedulable_groups(connection):
                 snapshot = await load_snapshot(connection, group, now=now)
@@ -109,23 +140,9 @@ class SchedulerRepository:
                     scheduled += await _write_outcome(connection, decide(snapshot), now)
             return scheduled
 
-    async def expire_pending(self, *, now: datetime) -> list[UUID]:
-        """Pending sessions that waited longer than their group's ``pending_timeout``."""
-        async with self._database.transaction() as connection:
-            expired: list[UUID] = []
-            for group in await schedulable_groups(connection):
-                snapshot = await load_snapshot(connection, group, now=now)
-                limit = snapshot.config.pending_timeout
-                expired += [
-                    session.id
-                    for session in snapshot.pending
-                    if 0 < limit < (now - session.created_at).total_seconds()
-                ]
-            return expired
-
-    async def begin_preparing(self, *, now: datetime) -> bool:
+    async def begin_preparing(self, *, clock: Clock) -> bool:
         """SCHEDULED sessions whose kernels all are → PREPARING; kernels without history."""
-        async with self._phase(Phase.PREPARING) as connection:
+        async with self._phase(Phase.PREPARING, clock) as (connection, now):
             ready = sessions.c.status == _S.SCHEDULED, _all_kernels_in({_K.SCHEDULED})
             moved = await _move_sessions(
                 connection, and_(*ready), _S.PREPARING, now, status_info=None
@@ -151,9 +168,15 @@ class SchedulerRepository:
         async with self._database.transaction() as connection:
             return await load_starts(connection, sessions.c.status.in_(statuses))
 
-    async def mark_pulled(self, kernel_ids: Collection[UUID], *, now: datetime) -> None:
-        """The image is there: PREPARING or PULLING kernels → PREPARED (history, no change time)."""
-        async with self._phase(Phase.PREPARING) as connection:
+    async def mark_pulled(
+        self, session_id: UUID, kernel_ids: Collection[UUID], *, clock: Clock
+    ) -> None:
+        """The image is there: PREPARING or PULLING kernels → PREPARED (history, no change time).
+
+        Their session follows when it has no other kernels left to prepare.
+        """
+        async with self._phase(Phase.PREPARING, clock) as (connection, _):
+            now = await time_under_lock(connection, session_id, clock)
             await connection.execute(
                 update(kernels)
                 .where(
@@ -168,6 +191,7 @@ class SchedulerRepository:
             await _move_sessions(
                 connection,
                 and_(
+                    sessions.c.id == session_id,
                     sessions.c.status.in_({_S.PREPARING, _S.PULLING}),
                     _all_kernels_in({_K.PREPARED, _K.RUNNING}),
                 ),
@@ -176,9 +200,9 @@ class SchedulerRepository:
                 status_info=None,
             )
 
-    async def claim_starts(self, *, now: datetime) -> list[SessionStart]:
+    async def claim_starts(self, *, clock: Clock) -> list[SessionStart]:
         """PREPARED sessions → CREATING with their kernels; who moved them starts them."""
-        async with self._phase(Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING, clock) as (connection, now):
             claimed = await _move_sessions(
                 connection, sessions.c.status == _S.PREPARED, _S.CREATING, now, status_info=None
             )
@@ -191,20 +215,39 @@ class SchedulerRepository:
             )
             return await load_starts(connection, sessions.c.id.in_(claimed))
 
-    async def reclaim_stuck(self, *, older_than: timedelta, now: datetime) -> list[SessionStart]:
-        """CREATING sessions whose starter went silent: claimed again, counted in ``retries``."""
-        async with self._phase(Phase.CREATING) as connection:
+    async def reclaim_stuck(
+        self, *, older_than: timedelta, busy: Collection[UUID], clock: Clock
+    ) -> list[SessionStart]:
+        """CREATING sessions whose starter went silent, claimed again.
+
+        Those are the ones with a kernel that has been CREATING for longer than ``older_than``
+        and is not among ``busy``: kernels that their agent is bringing up.
+        """
+        async with self._phase(Phase.CREATING, clock) as (connection, now):
+            silent = and_(
+                kernels.c.status == _K.CREATING,
+                kernels.c.status_changed < now - older_than,
+                kernels.c.id.not_in(busy),
+            )
             stuck = list(
                 await connection.scalars(
-                    update(kernels)
+                    select(sessions.c.id)
                     .where(
-                        kernels.c.status == _K.CREATING, kernels.c.status_changed < now - older_than
+                        sessions.c.status == _S.CREATING,
+                        sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
                     )
-                    .values(status_changed=now)
-                    .returning(kernels.c.session_id)
+                    .order_by(sessions.c.id)
+                    .with_for_update(key_share=True)
                 )
             )
-            return await load_starts(connection, sessions.c.id.in_(stuck)) if stuck else []
+            if not stuck:
+                return []
+            await connection.execute(
+                update(kernels)
+                .where(kernels.c.session_id.in_(stuck), kernels.c.status == _K.CREATING)
+                .values(status_changed=now)
+            )
+            return await load_starts(connection, sessions.c.id.in_(stuck))
 
     async def set_network(self, session_id: UUID, network_id: str) -> None:
         async with self._database.transaction() as connection:
@@ -214,9 +257,11 @@ class SchedulerRepository:
                 .values(network_id=network_id)
             )
 
-    async def mark_kernel_running(self, info: KernelCreationInfo, *, now: datetime) -> bool:
+    async def mark_kernel_running(self, info: KernelCreationInfo, *, clock: Clock) -> bool:
         """CREATING → RUNNING with what the agent reported; False when it was not CREATING."""
+        of_kernel = select(kernels.c.session_id).where(kernels.c.id == info.kernel_id)
         async with self._database.transaction() as connection:
+            now = await time_under_lock(connection, of_kernel.scalar_subquery(), clock)
             started = await connection.execute(
                 update(kernels)
                 .where(kernels.c.id == info.kernel_id, kernels.c.status == _K.CREATING)
@@ -246,9 +291,10 @@ class SchedulerRepository:
                 and_(sessions.c.status == _S.CREATING, _all_kernels_in({_K.RUNNING})),
             )
 
-    async def mark_running(self, session_id: UUID, *, now: datetime) -> bool:
+    async def mark_running(self, session_id: UUID, *, clock: Clock) -> bool:
         """CREATING → RUNNING with the sum of what its kernels occupy."""
-        async with self._phase(Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING, clock) as (connection, _):
+            now = await time_under_lock(connection, session_id, clock)
             occupied = await connection.scalars(
                 select(kernels.c.occupied_slots).where(kernels.c.session_id == session_id)
             )
@@ -264,11 +310,12 @@ class SchedulerRepository:
             return bool(moved)
 
     async def cancel_start(
-        self, session_id: UUID, *, reason: str, error: JsonObject, now: datetime
+        self, session_id: UUID, *, reason: str, error: JsonObject, clock: Clock
     ) -> None:
         """A session that cannot start → CANCELLED with its kernels, saying why."""
         starting = {_S.SCHEDULED, _S.PREPARING, _S.PULLING, _S.PREPARED, _S.CREATING}
-        async with self._phase(Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING, clock) as (connection, _):
+            now = await time_under_lock(connection, session_id, clock)
             moved = await _move_sessions(
                 connection,
                 and_(sessions.c.id == session_id, sessions.c.status.in_(starting)),
@@ -291,14 +338,15 @@ class SchedulerRepository:
                     terminated_at=now,
                 )
             )
-            await _resync_agents_of(connection, session_id)
+            await _resync_agents_of(connection, [session_id])
 
     async def finish_batch(
-        self, kernel: KernelRow, *, exit_code: int, reason: str, now: datetime
+        self, kernel: KernelRow, *, exit_code: int, reason: str, clock: Clock
     ) -> bool:
         """A batch command ended: record the result and mark the session TERMINATING."""
         result = SessionResult.SUCCESS if exit_code == 0 else SessionResult.FAILURE
-        async with self._phase(Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING, clock) as (connection, _):
+            now = await time_under_lock(connection, kernel.session_id, clock)
             moved = await _move_sessions(
                 connection,
                 and_(sessions.c.id == kernel.session_id, sessions.c.status == _S.RUNNING),
@@ -313,9 +361,10 @@ class SchedulerRepository:
                 )
             return bool(moved)
 
-    async def mark_lost(self, session_id: UUID, *, reason: str, now: datetime) -> bool:
+    async def mark_lost(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """A kernel ended by itself: its session → TERMINATING, and every kernel with it."""
-        async with self._phase(Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING, clock) as (connection, _):
+            now = await time_under_lock(connection, session_id, clock)
             live = {_S.RUNNING, _S.RUNNING_DEGRADED, _S.RESTARTING, _S.CREATING}
             moved = await _move_sessions(
                 connection,
@@ -335,36 +384,36 @@ class SchedulerRepository:
         exit_code: int | None,
         log: bytes | None,
         reason: str | None = None,
-        now: datetime,
+        clock: Clock,
     ) -> bool:
         """TERMINATING → TERMINATED with exit code and log; the mark's reason stays unless given."""
-        values: dict[str, object] = {
-            "status": _K.TERMINATED,
-            "status_changed": now,
-            "terminated_at": now,
-            "status_history": with_history(kernels, _K.TERMINATED, now),
-        }
+        values: dict[str, object] = {"status": _K.TERMINATED}
         if reason is not None:
             values["status_info"] = reason
         if exit_code is not None:
             values["status_data"] = {"kernel": {"exit_code": exit_code}}
         if log is not None:
             values["container_log"] = log
-        async with self._phase(Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING, clock) as (connection, now):
             ended = await connection.execute(
                 update(kernels)
                 .where(kernels.c.id == kernel_id, kernels.c.status == _K.TERMINATING)
-                .values(values)
+                .values(
+                    **values,
+                    status_changed=now,
+                    terminated_at=now,
+                    status_history=with_history(kernels, _K.TERMINATED, now),
+                )
             )
             return ended.rowcount > 0
 
-    async def finish_terminated(self, *, now: datetime) -> list[UUID]:
+    async def finish_terminated(self, *, clock: Clock) -> list[UUID]:
         """TERMINATING sessions without a live kernel → TERMINATED; their agents are freed.
 
         Sessions without kernels, or with cancelled ones, are finished too; the real manager
         leaves those behind.
         """
-        async with self._phase(Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING, clock) as (connection, now):
             ended = await _move_sessions(
                 connection,
                 and_(sessions.c.status == _S.TERMINATING, _all_kernels_in(KERNEL_TERMINAL)),
@@ -372,9 +421,25 @@ class SchedulerRepository:
                 now,
                 terminated_at=now,
             )
-            for session_id in ended:
-                await _resync_agents_of(connection, session_id)
+            await _resync_agents_of(connection, ended)
             return ended
+
+
+async def _expired(connection: AsyncConnection, now: datetime) -> list[UUID]:
+    """Pending sessions that waited longer than their group's ``pending_timeout`` (0: never)."""
+    limit = cast(scaling_groups.c.scheduler_opts["pending_timeout"].astext, Float)
+    return list(
+        await connection.scalars(
+            select(sessions.c.id)
+            .join(scaling_groups, scaling_groups.c.name == sessions.c.scaling_group_name)
+            .where(
+                sessions.c.status == _S.PENDING,
+                limit > 0,
+                extract("epoch", literal(now, Timestamp) - sessions.c.created_at) > limit,
+            )
+            .order_by(sessions.c.id)
+        )
+    )
 
 
 async def _move_sessions(
@@ -492,7 +557,7 @@ async def _write_outcome(
             and_(sessions.c.id == allocation.session_id, sessions.c.status == _S.PENDING),
             _S.SCHEDULED,
             now,
-            status_info=_SCHEDULED_INFO,
+            status_info=SchedulerStatusInfo.SCHEDULED.value,
             status_data={},
             scaling_group_name=outcome.scaling_group,
             agent_ids=agent_ids,
@@ -505,7 +570,7 @@ async def _write_outcome(
                 .where(kernels.c.id == kernel_id, kernels.c.status == _K.PENDING)
                 .values(
                     status=_K.SCHEDULED,
-                    status_info=_SCHEDULED_INFO,
+                    status_info=SchedulerStatusInfo.SCHEDULED.value,
                     status_data={},
                     status_changed=now,
                     status_history=with_history(kernels, _K.SCHEDULED, now),
@@ -518,43 +583,52 @@ async def _write_outcome(
         touched |= set(agent_ids)
     for failure in outcome.failures:
         await _write_failure(
-            connection, failure.session_id, failure.message, failure.status_data(now)
+            connection, failure.session_id, failure.message, failure.status_data(now), now
         )
     await resync_agents(connection, touched)
     return scheduled
 
 
 async def _write_failure(
-    connection: AsyncConnection, session_id: UUID, message: str, data: JsonObject
+    connection: AsyncConnection, session_id: UUID, message: str, data: JsonObject, now: datetime
 ) -> None:
-    await connection.execute(
+    last_try = cast(sessions.c.status_data["scheduler"]["last_try"].astext, Timestamp)
+    said = and_(
+        sessions.c.status_info == message,
+        last_try > now - _SAID_AGAIN_AFTER,
+    )
+    written = await connection.execute(
         update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.status == _S.PENDING)
-        .values(
-            status_info=message,
-            status_data=func.coalesce(sessions.c.status_data, literal({}, JSONB)).op("||")(
-                literal(data, JSONB)
-            ),
+        .where(
+            sessions.c.id == session_id,
+            sessions.c.status == _S.PENDING,
+            not_(func.coalesce(said, false())),
         )
+        .values(status_info=message, status_data=_merged(sessions, data))
     )
-    await connection.execute(
-        update(kernels)
-        .where(kernels.c.session_id == session_id, kernels.c.status == _K.PENDING)
-        .values(
-            status_data=func.coalesce(kernels.c.status_data, literal({}, JSONB)).op("||")(
-                literal(data, JSONB)
-            )
+    if written.rowcount:
+        await connection.execute(
+            update(kernels)
+            .where(kernels.c.session_id == session_id, kernels.c.status == _K.PENDING)
+            .values(status_data=_merged(kernels, data))
         )
-    )
 
 
-async def _resync_agents_of(connection: AsyncConnection, session_id: UUID) -> None:
+def _merged(table: Table, data: JsonObject) -> ColumnElement[object]:
+    """The row's ``status_data`` with the keys of DATA put over it."""
+    kept = func.coalesce(table.c.status_data, literal({}, JSONB))
+    return kept.op("||")(literal(data, JSONB))
+
+
+async def _resync_agents_of(connection: AsyncConnection, session_ids: Collection[UUID]) -> None:
+    if not session_ids:
+        return
     used = await connection.scalars(
-        select(kernels.c.agent).where(
-            kernels.c.session_id == session_id, kernels.c.agent.is_not(None)
-        )
+        select(kernels.c.agent)
+        .where(kernels.c.session_id.in_(session_ids), kernels.c.agent.is_not(None))
+        .distinct()
     )
-    await resync_agents(connection, set(used))
+    await resync_agents(connection, list(used))
 
 
 async def resync_agents(connection: AsyncConnection, agent_ids: Collection[str]) -> None:

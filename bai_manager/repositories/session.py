@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
-from bai_manager.repositories.history import with_history
+from bai_manager.repositories.history import time_under_lock, with_history
 from bai_manager.repositories.query import Field, apply_query, filters_on
 from bai_manager.services.session.errors import (
     KernelNotFound,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.occupancy import QuotaState
     from bai_manager.repositories.rows import AnyRow, AnySelect
+    from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
 
 _MATCH_LIMIT = 10
@@ -267,7 +268,7 @@ class SessionRepository:
             raise
 
     async def mark_destroyed(
-        self, session_id: UUID, *, reason: str, now: datetime
+        self, session_id: UUID, *, reason: str, clock: Clock
     ) -> SessionStatus | None:
         """Cancel a PENDING session, or mark a started one TERMINATING, with its kernels.
 
@@ -275,7 +276,8 @@ class SessionRepository:
         (``reference/state-machines.md`` §7.4).
         """
         async with self._database.transaction() as connection:
-            if await _cancel_pending(connection, session_id, reason, now):
+            now = await time_under_lock(connection, session_id, clock)
+            if await cancel_pending(connection, session_id, reason, now):
                 return SessionStatus.CANCELLED
             if await _mark_terminating(connection, session_id, reason, now):
                 return SessionStatus.TERMINATING
@@ -389,9 +391,10 @@ async def _session_with_kernels(connection: AsyncConnection, session_id: UUID) -
     return _session(row, [_kernel(kernel) for kernel in found])
 
 
-async def _cancel_pending(
+async def cancel_pending(
     connection: AsyncConnection, session_id: UUID, reason: str, now: datetime
 ) -> bool:
+    """PENDING → CANCELLED with all kernels; False when it was not PENDING."""
     pending = and_(sessions.c.id == session_id, sessions.c.status == SessionStatus.PENDING)
     cancelled = await connection.execute(
         update(sessions)

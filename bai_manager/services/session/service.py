@@ -139,7 +139,7 @@ class SessionService:
         session = await self._get(action)
         reason = Reason.FORCE_TERMINATED if action.forced else Reason.USER_REQUESTED
         marked = await self._sessions.mark_destroyed(
-            session.id, reason=reason.value, now=self._clock()
+            session.id, reason=reason.value, clock=self._clock
         )
         await self._scheduler.advance()
         session = await self._sessions.get_by_id(session.id)
