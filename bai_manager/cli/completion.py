@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer  # noqa: TC002 - Typer evaluates the annotations
 
+from bai_manager.cli.flags import hoist, value_of
+
 if TYPE_CHECKING:
     from bai_manager.config import Config
     from bai_manager.repositories.names import Completable
@@ -66,8 +68,8 @@ def _found(ctx: typer.Context, noun: Completable, incomplete: str) -> list[tuple
     from bai_manager.config import load_config  # noqa: PLC0415
     from bai_manager.repositories.names import Wanted, find_names  # noqa: PLC0415
 
-    flags = ctx.find_root().params
-    config = load_config(os.environ, profile=flags.get("profile"))
+    options, _ = hoist(_typed())
+    config = load_config(os.environ, profile=value_of(options, "--profile"))
     dsn = _running_database(config)
     settings = config.settings
     if dsn is None or settings.access_key is None or settings.secret_key is None:
@@ -75,10 +77,17 @@ def _found(ctx: typer.Context, noun: Completable, incomplete: str) -> list[tuple
     credentials = Credentials(
         access_key=settings.access_key,
         secret_key=settings.secret_key,
-        act_as=flags.get("act_as"),
+        act_as=value_of(options, "--as"),
     )
     wanted = Wanted(noun=noun, prefix=incomplete, owner=ctx.params.get("owner"))
     return find_names(dsn, credentials, wanted)
+
+
+def _typed() -> list[str]:
+    """The words so far, as Typer's scripts hand them over; the parser drops some options."""
+    from shlex import split  # noqa: PLC0415
+
+    return split(os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", ""))
 
 
 def _running_database(config: Config) -> str | None:

@@ -54,9 +54,7 @@ def test_an_agent_out_of_reach_is_shown_without_its_own_answer(ask: Ask) -> None
     assert "it does not answer" in ask("root", "agent", "show", "i-lost", "-o", "table").out
 
 
-def test_the_agent_of_this_machine_answers_for_itself(
-    typed: Typed, initialised_home: Home
-) -> None:
+def test_the_agent_of_this_machine_answers_for_itself(typed: Typed, initialised_home: Home) -> None:
     shown = typed("agent", "show", "i-local", "-o", "json", env=initialised_home.environ)
     agent = json.loads(shown.out)
     assert agent["health"] == "ok"
