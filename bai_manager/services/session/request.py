@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from bai_manager.types.resource_slot import SlotUnit
 
 _PRIORITIES: Final = range(101)
+_MOST_KERNELS: Final = 10_000
+_TAG_COLUMN: Final = 64
+_BOOTSTRAP_COLUMN: Final = 16_384
 
 
 class SessionRequest:
@@ -51,15 +54,32 @@ class SessionRequest:
         self.action = action
         check_session_name(action.name)
         self._check_numbers()
+        self._check_texts()
         self._check_batch()
 
     def _check_numbers(self) -> None:
         if self.action.cluster_size < 1:
             raise InvalidSessionParameters("A session needs at least one kernel (--cluster-size).")
+        if self.action.cluster_size > _MOST_KERNELS:
+            raise InvalidSessionParameters(
+                f"{self.action.cluster_size} kernels are more than a session can have.",
+                hint=f"The most is {_MOST_KERNELS}, and less by most policies.",
+            )
         if self.action.priority not in _PRIORITIES:
             raise InvalidSessionParameters(
                 f"Priority {self.action.priority} is outside 0 to 100.", hint="The default is 10."
             )
+
+    def _check_texts(self) -> None:
+        for noun, text, width in (
+            ("tag", self.action.tag, _TAG_COLUMN),
+            ("bootstrap script", self.action.bootstrap_script, _BOOTSTRAP_COLUMN),
+        ):
+            if len(text or "") > width:
+                raise InvalidSessionParameters(
+                    f"The {noun} is {len(text or '')} characters long.",
+                    hint=f"There is room for {width}.",
+                )
 
     def _check_batch(self) -> None:
         action = self.action
@@ -69,6 +89,8 @@ class SessionRequest:
                     "A batch session needs a command to run.",
                     hint="Add it with --startup-command 'python train.py'.",
                 )
+            if action.batch_timeout is not None and action.batch_timeout < 1:
+                raise InvalidSessionParameters("A batch timeout is at least one second.")
         elif action.starts_at is not None or action.batch_timeout is not None:
             raise InvalidSessionParameters(
                 "A start time or a batch timeout is for batch sessions only.",

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import secrets
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.session.actions import (
@@ -101,17 +102,11 @@ class SessionService:
             SessionRequest,
         )
 
-        request = SessionRequest(action)
-        existing = await self._existing(action)
-        if existing is not None:
-            session, created = existing, False
-        else:
-            await self._scheduler.advance()
-            session, created = await self._enqueue(request), True
-        await self._scheduler.advance()
+        session, created = await self._existing_or_new(SessionRequest(action))
         if action.wait:
             session = await self._wait(session, SessionStatus.RUNNING, action.timeout)
         else:
+            await self._scheduler.advance()
             session = await self._sessions.get_by_id(session.id)
         return CreateSessionActionResult(session=session, created=created)
 
@@ -141,11 +136,12 @@ class SessionService:
         marked = await self._sessions.mark_destroyed(
             session.id, reason=reason.value, clock=self._clock
         )
-        await self._scheduler.advance()
-        session = await self._sessions.get_by_id(session.id)
-        ending = session.status is SessionStatus.TERMINATING
+        ending = SessionStatus.TERMINATING in {marked, session.status}
         if ending and action.wait:
             session = await self._wait(session, SessionStatus.TERMINATED, action.timeout)
+        else:
+            await self._scheduler.advance()
+            session = await self._sessions.get_by_id(session.id)
         return DestroySessionActionResult(
             session_id=session.id,
             name=session.name,
@@ -243,12 +239,29 @@ class SessionService:
                 }
         return GetUsageActionResult(session_id=session.id, usage=usage)
 
+    async def _existing_or_new(self, request: SessionRequest) -> tuple[SessionData, bool]:
+        """The session to wait for, and whether it is new."""
+        existing = await self._existing(request.action)
+        if existing is not None:
+            return existing, False
+        await self._scheduler.advance()
+        try:
+            return await self._enqueue(request), True
+        except SessionAlreadyExists:
+            existing = await self._existing(request.action)
+            if existing is None:
+                raise
+            return existing, False
+
     async def _existing(self, action: CreateSessionAction) -> SessionData | None:
-        """A session to reuse; raises ``SessionAlreadyExists`` when reuse was not asked for."""
+        """A session to reuse; raises ``SessionAlreadyExists`` when reuse was not asked for.
+
+        One that is ending is no session to reuse, but brought to its end first.
+        """
         existing = await self._sessions.find_live(action.name, action.owner or "")
         if existing is None:
             return None
-        if action.reuse_if_exists:
+        if action.reuse_if_exists and existing.status is not SessionStatus.TERMINATING:
             image = await self._images.resolve(action.image, action.architecture)
             if image.name in existing.images:
                 return existing
@@ -289,19 +302,26 @@ class SessionService:
     async def _wait(
         self, session: SessionData, until: SessionStatus, timeout: float | None
     ) -> SessionData:
-        """Poll, moving the session along, until it has reached ``until``."""
+        """Move the session along and look, again and again, until it has reached ``until``.
+
+        Raises ``SessionWaitTimedOut``, and what says why it never will.
+        """
         pause = _FIRST_POLL
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        while not _has_reached(session, until):
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._scheduler.advance()
+            session = await self._sessions.get_by_id(session.id)
+            if _has_reached(session, until):
+                return session
             if session.status in SESSION_TERMINAL:
                 raise _ended(session, until)
-            if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            if deadline is not None and loop.time() >= deadline:
                 raise _timed_out(session, until, timeout)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL)
-            await self._scheduler.advance()
-            session = await self._sessions.get_by_id(session.id)
-        return session
 
     async def _running_main(
         self, action: SessionAction[ActionResult], wanted: str
