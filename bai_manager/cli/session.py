@@ -78,6 +78,8 @@ ImageArgument = Annotated[
     str, typer.Argument(help="Image name or alias.", autocompletion=complete_image)
 ]
 
+SUGGESTION_COLUMNS: tuple[Column[str], ...] = (Column("suggestion", str),)
+
 
 @app.command("create")
 def create(
@@ -430,7 +432,7 @@ def complete(
     result = cli.execute(CompleteAction(session=session, owner=owner, code=code))
     emit_rows(
         cli.output,
-        (Column[str]("suggestion", str),),
+        SUGGESTION_COLUMNS,
         result.suggestions,
         name=str,
         noun="suggestions",

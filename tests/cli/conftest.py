@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOSTILE = "\x1b[31mred\x1b[0m[bold]\t=1+1\n"
 """Control sequences, Rich markup, a tab, a line end, and what a spreadsheet would compute."""
 
-QUICK_NOT_SAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+QUICK_NOT_SAFE = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,15 @@ class Home:
     def postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.path / "data" / "local" / "postgres")
 
+    def run(self, *words: str) -> int:
+        """For fixtures: run a command line here and now; what it prints goes wherever it goes."""
+        with pytest.MonkeyPatch.context() as patched:
+            for name in [name for name in os.environ if name.startswith("BAI_")]:
+                patched.delenv(name)
+            for name, value in self.environ.items():
+                patched.setenv(name, value)
+            return run(words)
+
 
 @pytest.fixture(scope="session")
 def initialised_home() -> Iterator[Home]:
@@ -166,15 +175,13 @@ def new_home() -> Iterator[Home]:
     """A system of one's own; its database does not wait for the disk, and is stopped after."""
     path = Path(tempfile.mkdtemp(prefix="bai-test-"))
     home = Home(path, {"BAI_HOME": str(path)})
-    EmbeddedPostgres(home.postgres.data_dir, extra_settings=QUICK_NOT_SAFE).start()
-    with pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("BAI_")]:
-            patched.delenv(name)
-        patched.setenv("BAI_HOME", str(path))
-        assert run(["init", "--quiet"]) == 0
-    yield home
-    home.postgres.stop("immediate")
-    shutil.rmtree(path)
+    try:
+        EmbeddedPostgres(home.postgres.data_dir, extra_settings=QUICK_NOT_SAFE).start()
+        assert home.run("init", "--quiet") == 0
+        yield home
+    finally:
+        home.postgres.stop("immediate")
+        shutil.rmtree(path)
 
 
 async def _seed(connection: AsyncConnection) -> tuple[World, SeededSession, SeededSession]:
