@@ -14,7 +14,6 @@ from bai_manager.models.group import association_groups_users, groups
 from bai_manager.models.image import image_aliases, images
 from bai_manager.models.scaling_group import sgroups_for_domains
 from bai_manager.models.user import keypairs, users
-from bai_manager.repositories.database import Database
 from bai_manager.repositories.system import SystemRepository
 from bai_manager.services.system.types import LocalImage, Secrets, Superadmin, SystemSpec
 from bai_manager.types.credentials import Secret, new_access_key, new_secret_key
@@ -23,6 +22,8 @@ from tests.seeds import ARCHITECTURE, GIB, NO_DOTFILES, seed_agent, seed_world
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
+
+    from bai_manager.repositories.database import Database
 
 PYTHON = LocalImage(
     canonical="local/stable/python:3.11-host",
