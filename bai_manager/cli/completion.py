@@ -47,6 +47,36 @@ def complete_agent(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]
     return _names(ctx, "agent", incomplete)
 
 
+def complete_domain(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of domains."""
+    return _names(ctx, "domain", incomplete)
+
+
+def complete_scaling_group(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of resource groups."""
+    return _names(ctx, "scaling_group", incomplete)
+
+
+def complete_preset(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of presets."""
+    return _names(ctx, "preset", incomplete)
+
+
+def complete_keypair_policy(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of key pair policies."""
+    return _names(ctx, "keypair_policy", incomplete)
+
+
+def complete_user_policy(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of user policies."""
+    return _names(ctx, "user_policy", incomplete)
+
+
+def complete_project_policy(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of project policies."""
+    return _names(ctx, "project_policy", incomplete)
+
+
 def _names(ctx: typer.Context, noun: Completable, incomplete: str) -> list[tuple[str, str]]:
     """Names in a thread of their own, which is left behind when it takes too long."""
     from threading import Thread  # noqa: PLC0415 - only while completing

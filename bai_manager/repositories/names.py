@@ -17,7 +17,18 @@ from bai_manager.types.status import SESSION_DEAD, ImageStatus, UserRole, UserSt
 if TYPE_CHECKING:
     from bai_manager.actions.actor import Credentials
 
-Completable: TypeAlias = Literal["session", "kernel", "image", "agent"]
+Completable: TypeAlias = Literal[
+    "session",
+    "kernel",
+    "image",
+    "agent",
+    "domain",
+    "scaling_group",
+    "preset",
+    "keypair_policy",
+    "user_policy",
+    "project_policy",
+]
 
 STATEMENT_TIMEOUT: Final = 0.7
 MOST: Final = 200
@@ -59,6 +70,38 @@ _STATEMENTS: Final[dict[Completable, str]] = {
         SELECT id, status::text FROM agents
         WHERE starts_with(id, %(prefix)s) AND %(all)s
         ORDER BY id LIMIT %(most)s
+    """,
+    "domain": """
+        SELECT name, 'domain' FROM domains
+        WHERE starts_with(name, %(prefix)s) AND (%(all)s OR name = %(domain)s)
+        ORDER BY name LIMIT %(most)s
+    """,
+    "scaling_group": """
+        SELECT name, 'resource group' FROM scaling_groups
+        WHERE starts_with(name, %(prefix)s) AND (%(all)s OR (is_active AND is_public AND name IN (
+            SELECT scaling_group FROM sgroups_for_domains WHERE domain = %(domain)s
+        )))
+        ORDER BY name LIMIT %(most)s
+    """,
+    "preset": """
+        SELECT DISTINCT name, 'preset' FROM resource_presets
+        WHERE starts_with(name, %(prefix)s) AND (%(all)s OR scaling_group_name IS NULL)
+        ORDER BY name LIMIT %(most)s
+    """,
+    "keypair_policy": """
+        SELECT name, 'keypair policy' FROM keypair_resource_policies
+        WHERE starts_with(name, %(prefix)s) AND %(all)s
+        ORDER BY name LIMIT %(most)s
+    """,
+    "user_policy": """
+        SELECT name, 'user policy' FROM user_resource_policies
+        WHERE starts_with(name, %(prefix)s) AND %(all)s
+        ORDER BY name LIMIT %(most)s
+    """,
+    "project_policy": """
+        SELECT name, 'project policy' FROM project_resource_policies
+        WHERE starts_with(name, %(prefix)s) AND %(all)s
+        ORDER BY name LIMIT %(most)s
     """,
 }
 
