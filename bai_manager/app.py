@@ -41,10 +41,13 @@ if TYPE_CHECKING:
     from bai_manager.services.auth.service import AuthService
     from bai_manager.services.image.service import ImageService
     from bai_manager.services.kernel.service import KernelService
+    from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
 
@@ -300,6 +303,39 @@ class App:
             host=describe_host(),
             volumes=LocalVolumes(self._config.paths.data_dir / "volumes", dry_run=self._dry_run),
         )
+
+    @cached_property
+    def keypair_resource_policy_service(self) -> KeypairResourcePolicyService:
+        from bai_manager.repositories.resource_policy import (  # noqa: PLC0415
+            KeypairResourcePolicyRepository,
+        )
+        from bai_manager.services.keypair_resource_policy.service import (  # noqa: PLC0415
+            KeypairResourcePolicyService,
+        )
+
+        return KeypairResourcePolicyService(policies=KeypairResourcePolicyRepository(self.database))
+
+    @cached_property
+    def user_resource_policy_service(self) -> UserResourcePolicyService:
+        from bai_manager.repositories.resource_policy import (  # noqa: PLC0415
+            UserResourcePolicyRepository,
+        )
+        from bai_manager.services.user_resource_policy.service import (  # noqa: PLC0415
+            UserResourcePolicyService,
+        )
+
+        return UserResourcePolicyService(policies=UserResourcePolicyRepository(self.database))
+
+    @cached_property
+    def project_resource_policy_service(self) -> ProjectResourcePolicyService:
+        from bai_manager.repositories.resource_policy import (  # noqa: PLC0415
+            ProjectResourcePolicyRepository,
+        )
+        from bai_manager.services.project_resource_policy.service import (  # noqa: PLC0415
+            ProjectResourcePolicyService,
+        )
+
+        return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
 
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""

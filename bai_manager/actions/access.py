@@ -59,6 +59,21 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.KERNEL, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET_LOGS): Rule.OWNER,
+    (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.LIST): Rule.ANYONE,
+    (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.GET): Rule.ANYONE,
+    (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.USER_RESOURCE_POLICY, Operation.LIST): Rule.ANYONE,
+    (EntityType.USER_RESOURCE_POLICY, Operation.GET): Rule.ANYONE,
+    (EntityType.USER_RESOURCE_POLICY, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.USER_RESOURCE_POLICY, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.USER_RESOURCE_POLICY, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.PROJECT_RESOURCE_POLICY, Operation.LIST): Rule.ANYONE,
+    (EntityType.PROJECT_RESOURCE_POLICY, Operation.GET): Rule.ANYONE,
+    (EntityType.PROJECT_RESOURCE_POLICY, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.PROJECT_RESOURCE_POLICY, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.PROJECT_RESOURCE_POLICY, Operation.DELETE): Rule.SUPERADMIN,
 }
 
 _MONITORED = frozenset(

@@ -24,6 +24,7 @@ class Noun(NamedTuple):
 
 
 _WORK = "Work"
+_PEOPLE = "People and limits"
 _SYSTEM = "System"
 
 NOUNS: Mapping[str, Noun] = {
@@ -32,6 +33,7 @@ NOUNS: Mapping[str, Noun] = {
     "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "List what sessions can run.", _WORK),
+    "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
     "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
     "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
     "audit": Noun("audit", "Read the audit trail.", _SYSTEM),

@@ -6,14 +6,13 @@ A patch is applied to what the row holds under its lock: first everything is emp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from bai_manager.types.resource_slot import ResourceSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from bai_manager.types.vfolder import HostPermissions, VFolderHostPermission
 
@@ -24,7 +23,7 @@ V = TypeVar("V")
 class SlotsPatch:
     """What becomes of some slots of a map of slots."""
 
-    put: ResourceSlot = ResourceSlot()
+    put: ResourceSlot = field(default_factory=ResourceSlot)
     drop: tuple[str, ...] = ()
     replace: bool = False
 

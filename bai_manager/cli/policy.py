@@ -1,0 +1,16 @@
+"""``bai-manager policy``: what binds key pairs, users and projects."""
+
+from __future__ import annotations
+
+import typer
+
+from bai_manager.cli import policy_keypair, policy_project, policy_user
+
+app = typer.Typer(
+    help="Limits of key pairs, users and projects.\n\n"
+    "Example: bai-manager policy keypair show default",
+    no_args_is_help=True,
+)
+app.add_typer(policy_keypair.app, name="keypair")
+app.add_typer(policy_user.app, name="user")
+app.add_typer(policy_project.app, name="project")

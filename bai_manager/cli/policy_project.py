@@ -1,0 +1,206 @@
+"""``bai-manager policy project``: what a project may keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bai_manager.cli.completion import complete_project_policy
+from bai_manager.cli.limits import number_column, quota_column, read_number, read_size
+from bai_manager.cli.options import (
+    FilterOption,
+    LimitOption,
+    SortOption,
+    WatchOption,
+    cli_of,
+    make_query,
+    targets,
+)
+from bai_manager.cli.output.columns import Column, time_column
+from bai_manager.cli.output.rows import emit_object, emit_rows
+from bai_manager.cli.verbs import (
+    FailFastOption,
+    IfNotExistsOption,
+    IfUnchangedOption,
+    IgnoreNotFoundOption,
+    confirm,
+    for_each,
+    note_changed,
+    note_created,
+)
+from bai_manager.cli.watch import shown
+from bai_manager.services.project_resource_policy.actions import (
+    CreateProjectResourcePolicyAction,
+    DeleteProjectResourcePolicyAction,
+    GetProjectResourcePolicyAction,
+    ListProjectResourcePoliciesAction,
+    UpdateProjectResourcePolicyAction,
+)
+from bai_manager.services.project_resource_policy.types import (
+    ProjectResourcePolicyChanges,
+    ProjectResourcePolicyData,
+    ProjectResourcePolicySpec,
+    changed_spec,
+)
+
+if TYPE_CHECKING:
+    from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.options import OutputOptions
+
+app = typer.Typer(
+    help="What a project may keep.\n\nExample: bai-manager policy project list",
+    no_args_is_help=True,
+)
+
+NameArgument = Annotated[
+    str, typer.Argument(help="Its name.", autocompletion=complete_project_policy)
+]
+VFoldersOption = Annotated[
+    str | None, typer.Option("--max-vfolder-count", metavar="N", help="Folders, or unlimited.")
+]
+QuotaOption = Annotated[
+    str | None,
+    typer.Option("--max-quota-scope-size", metavar="SIZE", help="10GiB, or unlimited."),
+]
+NetworksOption = Annotated[
+    str | None, typer.Option("--max-network-count", metavar="N", help="Networks, or unlimited.")
+]
+
+FIELDS: tuple[Column[ProjectResourcePolicyData], ...] = (
+    Column("name", lambda policy: policy.name, keep=True),
+    number_column(
+        "max_vfolder_count",
+        lambda policy: policy.max_vfolder_count,
+        unlimited=lambda number: number <= 0,
+        title="Folders",
+    ),
+    quota_column("max_quota_scope_size", lambda policy: policy.max_quota_scope_size, title="Quota"),
+    number_column(
+        "max_network_count",
+        lambda policy: policy.max_network_count,
+        unlimited=lambda number: number < 0,
+        title="Networks",
+    ),
+    Column("project_count", lambda policy: policy.project_count, title="Projects", justify="right"),
+    time_column("created_at", lambda policy: policy.created_at, wide=True),
+    Column("version", lambda policy: policy.version, wide=True),
+)
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    filters: FilterOption = None,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    watch: WatchOption = None,
+) -> None:
+    """List project policies and how many projects each binds.
+
+    Example: bai-manager policy project list --sort -max_quota_scope_size
+    """
+    cli = cli_of(ctx)
+    action = ListProjectResourcePoliciesAction(query=make_query(filters, sort, limit))
+
+    async def render(processor: ActionProcessor, output: OutputOptions) -> None:
+        result = await processor.run(action)
+        emit_rows(output, FIELDS, result.policies, name=lambda p: p.name, noun="policies")
+
+    shown(cli, render, watch)
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: NameArgument, watch: WatchOption = None) -> None:
+    """Show one project policy.
+
+    Example: bai-manager policy project show default
+    """
+    cli = cli_of(ctx)
+    action = GetProjectResourcePolicyAction(policy=name)
+
+    async def render(processor: ActionProcessor, output: OutputOptions) -> None:
+        result = await processor.run(action)
+        emit_object(output, result.policy, FIELDS, name=lambda p: p.name)
+
+    shown(cli, render, watch)
+
+
+@app.command("create")
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    vfolders: VFoldersOption = None,
+    quota: QuotaOption = None,
+    networks: NetworksOption = None,
+    if_not_exists: IfNotExistsOption = False,
+) -> None:
+    """Create a project policy; folders and quota that are not given are unlimited.
+
+    Example: bai-manager policy project create labs --max-quota-scope-size 10GiB
+    """
+    cli = cli_of(ctx)
+    changes = _changes(vfolders, quota, networks)
+    spec = changed_spec(ProjectResourcePolicySpec(name=name), changes)
+    result = cli.execute(CreateProjectResourcePolicyAction(spec=spec, if_not_exists=if_not_exists))
+    note_created(cli, f"Project policy {name}", created=result.created)
+    emit_object(cli.output, result.policy, FIELDS, name=lambda p: p.name)
+
+
+@app.command("update")
+def update(
+    ctx: typer.Context,
+    name: NameArgument,
+    vfolders: VFoldersOption = None,
+    quota: QuotaOption = None,
+    networks: NetworksOption = None,
+    if_unchanged: IfUnchangedOption = None,
+) -> None:
+    """Change a project policy.
+
+    Example: bai-manager policy project update labs --max-vfolder-count 20
+    """
+    cli = cli_of(ctx)
+    changes = _changes(vfolders, quota, networks)
+    result = cli.execute(
+        UpdateProjectResourcePolicyAction(policy=name, changes=changes, if_unchanged=if_unchanged)
+    )
+    note_changed(cli, f"Project policy {name}", result.changed)
+    emit_object(cli.output, result.policy, FIELDS, name=lambda p: p.name)
+
+
+@app.command("delete")
+def delete(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Names; '-' reads them.", autocompletion=complete_project_policy),
+    ],
+    ignore_not_found: IgnoreNotFoundOption = False,
+    fail_fast: FailFastOption = False,
+) -> None:
+    """Delete project policies that bind no project.
+
+    Example: bai-manager policy project delete labs --yes
+    """
+    cli = cli_of(ctx)
+    given = targets(names, cli)
+    confirm(cli, f"Delete the project policies {', '.join(given)}? Only unused ones are.")
+
+    async def act(processor: ActionProcessor, name: str) -> str:
+        result = await processor.run(
+            DeleteProjectResourcePolicyAction(policy=name, ignore_not_found=ignore_not_found)
+        )
+        return "deleted" if result.policy else "there was none"
+
+    for_each(cli, given, act, noun="policies", fail_fast=fail_fast)
+
+
+def _changes(
+    vfolders: str | None, quota: str | None, networks: str | None
+) -> ProjectResourcePolicyChanges:
+    return ProjectResourcePolicyChanges(
+        max_vfolder_count=read_number(vfolders, unlimited=0),
+        max_quota_scope_size=read_size(quota, unlimited=-1),
+        max_network_count=read_number(networks, unlimited=-1),
+    )
