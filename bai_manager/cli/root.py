@@ -135,6 +135,10 @@ def run(args: Sequence[str]) -> int:
         return failures.interrupted()
     except BrokenPipeError:
         raise  # main's guard knows which pipe it was
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):
+            return ExitCode.CLOSED_PIPE  # Rich, which prints help, leaves with 1
+        raise
     except Exception as error:  # noqa: BLE001 - the last handler: a bug must not be a traceback
         return failures.unexpected(error)
     return code if isinstance(code, int) else ExitCode.OK
