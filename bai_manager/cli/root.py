@@ -18,7 +18,6 @@ from bai_manager.errors import BackendAIError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bai_manager.cli.failures import Failures
 
 _PROGRAM = "bai-manager"
 _GLOBAL = "Global options (before or after the noun)"
