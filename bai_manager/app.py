@@ -20,11 +20,11 @@ from bai_manager.repositories.access import AccessRepository
 from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.database import Database
 from bai_manager.services.session.console import NullConsole
-from bai_manager.sokovan.gate import SchedulerGate
+from bai_manager.sokovan.gate import ClusterScheduler, SchedulerGate, Silence
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from bai_manager.actions.actor import Actor
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
@@ -46,8 +48,11 @@ if TYPE_CHECKING:
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.service import SessionService
+    from bai_manager.services.status.service import StatusService
+    from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
+    from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
 
@@ -211,8 +216,20 @@ class App:
         return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
 
     @cached_property
-    def scheduler(self) -> SchedulerGate:
+    def scheduler(self) -> Scheduler:
+        if self._config.settings.kind == "cluster":
+            signals = Silence() if self._dry_run else self.signals
+            return ClusterScheduler(signals=signals, warn=self._warn)
         return SchedulerGate(has_work=self._something_lives, build=lambda: self.runner)
+
+    @cached_property
+    def signals(self) -> ManagerSignals | None:
+        settings = self._config.settings.valkey
+        if settings.url is None:
+            return None
+        from bai_manager.clients.cluster.signals import ManagerSignals  # noqa: PLC0415
+
+        return ManagerSignals(settings.url, password=settings.password, timeout=settings.timeout)
 
     async def _something_lives(self) -> bool:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
@@ -336,6 +353,57 @@ class App:
         )
 
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
+
+    @cached_property
+    def status_service(self) -> StatusService:
+        from bai_manager.services.status.service import StatusService  # noqa: PLC0415
+
+        return StatusService(probes=[*self._own_probes(), *self._cluster_probes()])
+
+    def _own_probes(self) -> Iterator[Probe]:
+        """The database, and on one machine its agent and volume."""
+        from bai_manager.clients.probes import AgentProbe, FolderProbe  # noqa: PLC0415
+        from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
+        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
+
+        yield DatabaseProbe(self.database, self.database.address, self._clock)
+        if self._config.settings.kind == "embedded":
+            for client in self.agents.resident():
+                yield AgentProbe(client, "this machine")
+            volumes = LocalVolumes(self._config.paths.data_dir / "volumes")
+            yield FolderProbe("local:volume1", volumes.folder("local:volume1"))
+
+    def _cluster_probes(self) -> Iterator[Probe]:
+        """Whatever else the profile names."""
+        from bai_manager.clients import probes  # noqa: PLC0415
+
+        settings = self._config.settings
+        if settings.etcd.url is not None:
+            yield probes.EtcdProbe(self.etcd)
+        if self.signals is not None:
+            yield probes.ValkeyProbe(self.signals)
+        for name, proxy in settings.storage.items():
+            if proxy.manager_url is not None:
+                yield probes.storage_probe(
+                    name, proxy.manager_url, proxy.secret, verify=proxy.verify_tls
+                )
+        if settings.prometheus.url is not None:
+            yield probes.prometheus_probe(settings.prometheus.url)
+
+    @cached_property
+    def etcd(self) -> EtcdClient:
+        from bai_manager.clients.cluster.etcd import EtcdClient  # noqa: PLC0415
+
+        settings = self._config.settings.etcd
+        if settings.url is None:
+            raise self._config.missing("etcd.url")
+        return EtcdClient(
+            settings.url,
+            namespace=settings.namespace,
+            user=settings.user,
+            password=settings.password,
+            timeout=settings.timeout,
+        )
 
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""

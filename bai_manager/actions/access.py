@@ -37,6 +37,7 @@ class Rule(Enum):
 
 RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SYSTEM, Operation.INITIALIZE): Rule.LOCAL_OPERATOR,
+    (EntityType.SYSTEM, Operation.GET): Rule.LOCAL_OPERATOR,
     (EntityType.SCHEDULER, Operation.RUN): Rule.LOCAL_OPERATOR,
     (EntityType.AUTH, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.AUDIT, Operation.LIST): Rule.OWNER_OR_MONITOR,

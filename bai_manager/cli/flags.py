@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class Flags:
     quiet: bool = False
     no_header: bool = False
     yes: bool = False
+
+    def of_profile(self, profile: str) -> Flags:
+        """The same options for another profile."""
+        return replace(self, profile=profile)
 
 
 def hoist(args: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -36,6 +36,8 @@ NOUNS: Mapping[str, Noun] = {
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
     "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
     "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
+    "status": Noun("status", "Ask everything a profile depends on how it is.", _SYSTEM),
+    "connect": Noun("connect", "Attach a profile to a running cluster.", _SYSTEM),
     "audit": Noun("audit", "Read the audit trail.", _SYSTEM),
     "auth": Noun("auth", "Show who you act as.", _SYSTEM),
     "db": Noun("db", "Start, stop and reach the embedded database.", _SYSTEM),

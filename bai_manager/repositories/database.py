@@ -75,6 +75,7 @@ class Database:
                 " -c timezone=UTC",
             },
         )
+        self.address = self._engine.url.render_as_string(hide_password=True)
         self._dry_run = dry_run
         self._outer: AsyncTransaction | None = None
         self._outer_connection: AsyncConnection | None = None

@@ -7,6 +7,7 @@ import base64
 import secrets
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.session.actions import (
@@ -30,6 +31,7 @@ from bai_manager.services.session.errors import (
     SessionWaitTimedOut,
 )
 from bai_manager.services.session.files import read_whole, write_whole
+from bai_manager.sokovan.gate import SessionChange
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
 from bai_manager.types.status import (
     SESSION_DEAD,
@@ -136,6 +138,8 @@ class SessionService:
         marked = await self._sessions.mark_destroyed(
             session.id, reason=reason.value, clock=self._clock
         )
+        if marked is not None:
+            await self._tell(replace(session, status=marked), reason=reason.value)
         ending = SessionStatus.TERMINATING in {marked, session.status}
         if ending and action.wait:
             session = await self._wait(session, SessionStatus.TERMINATED, action.timeout)
@@ -294,7 +298,20 @@ class SessionService:
             agents=agents,
             now=self._clock(),
         )
-        return await self._sessions.enqueue(spec, request.check_quota(spec))
+        session = await self._sessions.enqueue(spec, request.check_quota(spec))
+        await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
+        return session
+
+    async def _tell(self, session: SessionData, *, reason: str, creation_id: str = "") -> None:
+        await self._scheduler.changed(
+            SessionChange(
+                session_id=session.id,
+                creation_id=creation_id,
+                access_key=session.access_key,
+                status=session.status,
+                reason=reason,
+            )
+        )
 
     async def _get(self, action: SessionAction[ActionResult]) -> SessionData:
         return await self._sessions.get_session(action.session, action.owner)

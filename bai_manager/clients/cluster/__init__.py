@@ -1,0 +1,1 @@
+"""What a running Backend.AI cluster keeps beside its database."""

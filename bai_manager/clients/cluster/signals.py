@@ -1,0 +1,134 @@
+"""Tells a running manager that sessions changed (``events-valkey.md`` §5 to §7).
+
+Without these signals a manager finds the change by itself, only later. They are sent after the
+commit and may fail without harm.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Final
+
+from bai_manager.errors import ConfigurationError, Unreachable
+from bai_manager.types.status import SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkey.asyncio import Valkey
+
+    from bai_manager.sokovan.gate import SessionChange
+    from bai_manager.types.credentials import Secret
+
+_STATISTICS, _STREAM_LIVE, _STREAM = 0, 2, 4
+_CACHE_LIFE: Final = 300
+_METADATA: Final = '{"request_id":null,"user":null}'
+_MARKS: Final = {
+    SessionStatus.PENDING: "schedule:schedule",
+    SessionStatus.TERMINATING: "schedule:terminate",
+    SessionStatus.CANCELLED: "schedule:schedule",
+}
+
+
+class ValkeyUnreachable(Unreachable):
+    """Valkey refused, broke off or did not answer in time."""
+
+    error_code = "message-queue_access_unreachable"
+
+
+class ValkeyClientMissing(ConfigurationError):
+    """The packages that speak to Valkey are not installed."""
+
+    error_code = "message-queue_setup_not-ready"
+
+
+class ManagerSignals:
+    """Marks, cache deletions and the broadcast that follow a change of a session."""
+
+    def __init__(self, url: str, *, password: Secret | None, timeout: float) -> None:
+        self.url = url
+        self._password = password
+        self._timeout = timeout
+
+    async def version(self) -> str:
+        """The server's version. Raises ``ValkeyUnreachable``."""
+        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
+
+        client = self._client(_STATISTICS)
+        try:
+            facts = await client.info("server")
+        except (ValkeyError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            await client.aclose()
+        return str(facts.get("valkey_version") or facts.get("redis_version") or "unknown")
+
+    async def session_changed(self, change: SessionChange) -> None:
+        """Wake the scheduler, drop stale caches and tell waiting clients.
+
+        Raises ``ValkeyUnreachable`` and ``ValkeyClientMissing``.
+        """
+        statistics, live, stream = map(self._client, (_STATISTICS, _STREAM_LIVE, _STREAM))
+        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
+
+        try:
+            if mark := _MARKS.get(change.status):
+                await live.set(mark, "1")
+            await _drop_caches(statistics, change.access_key)
+            message = _scheduling_event(change)
+            await stream.set(f"session_scheduler.{change.session_id}", message, ex=_CACHE_LIFE)
+            await stream.publish("events_all", message)
+        except (ValkeyError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            for client in (statistics, live, stream):
+                await client.aclose()
+
+    def _client(self, database: int) -> Valkey:
+        try:
+            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
+        except ImportError as error:
+            raise ValkeyClientMissing(
+                "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
+            ) from error
+        return Valkey.from_url(
+            self.url,
+            db=database,
+            password=self._password.reveal() if self._password else None,
+            socket_timeout=self._timeout,
+            socket_connect_timeout=self._timeout,
+        )
+
+    def _unreachable(self, error: Exception) -> ValkeyUnreachable:
+        return ValkeyUnreachable(
+            f"Valkey at {self.url} does not answer: {error or type(error).__name__}.",
+            hint="Its address is valkey.url: 'bai-manager config show --origin'.",
+        )
+
+
+async def _drop_caches(client: Valkey, access_key: str) -> None:
+    """Figures that the manager computes again from the database once they are gone."""
+    stale: list[str | bytes] = [
+        "system.total_resource_slots",
+        f"keypair.concurrency_used.{access_key}",
+        f"keypair.sftp_concurrency_used.{access_key}",
+    ]
+    async for key in client.scan_iter("resource_preset:check:*", count=1000):
+        stale.append(key)
+    await client.delete(*stale)
+
+
+def _scheduling_event(change: SessionChange) -> str:
+    import msgpack  # noqa: PLC0415 - clusters only
+
+    args: Sequence[str] = (
+        str(change.session_id),
+        change.creation_id,
+        change.status.value,
+        change.reason,
+    )
+    packed = base64.b64encode(msgpack.packb(args)).decode()
+    return json.dumps(
+        {"name": "scheduling", "source": "manager", "args": packed, "metadata": _METADATA}
+    )

@@ -1,0 +1,124 @@
+"""How what is outside this process is: agents, storage proxies, etcd, Valkey, Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bai_manager.errors import Unreachable
+from bai_manager.services.status.types import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.types.credentials import Secret
+
+_TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
+
+
+class ServiceUnreachable(Unreachable):
+    """An HTTP service refused, broke off or answered something else."""
+
+    error_code = "backendai_access_unreachable"
+
+
+class AgentProbe:
+    def __init__(self, client: AgentClient, address: str) -> None:
+        self.name = f"agent {client.agent_id}"
+        self.address = address
+        self._client = client
+
+    async def ask(self) -> Answer:
+        health = await self._client.health()
+        return Answer(version=health.version, detail=health.status)
+
+
+class FolderProbe:
+    """A local volume."""
+
+    def __init__(self, host: str, folder: Path) -> None:
+        self.name = f"storage {host}"
+        self.address = str(folder)
+        self._folder = folder
+
+    async def ask(self) -> Answer:
+        if not self._folder.is_dir():
+            raise ServiceUnreachable("The folder is missing; 'bai-manager init' makes it.")
+        return Answer()
+
+
+class EtcdProbe:
+    name = "etcd"
+
+    def __init__(self, client: EtcdClient) -> None:
+        self.address = client.url
+        self._client = client
+
+    async def ask(self) -> Answer:
+        return Answer(version=await self._client.version())
+
+
+class ValkeyProbe:
+    name = "valkey"
+
+    def __init__(self, client: ManagerSignals) -> None:
+        self.address = client.url
+        self._client = client
+
+    async def ask(self) -> Answer:
+        return Answer(version=await self._client.version())
+
+
+class HttpProbe:
+    """A service that tells its version in JSON: ``path`` is where, ``keys`` lead to it."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        path: str,
+        keys: tuple[str, ...],
+        *,
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,
+        timeout: float = 5.0,
+    ) -> None:
+        self.name = name
+        self.address = url
+        self._path = path
+        self._keys = keys
+        self._headers = dict(headers or {})
+        self._verify = verify
+        self._timeout = timeout
+
+    async def ask(self) -> Answer:
+        import httpx  # noqa: PLC0415 - clusters only
+
+        try:
+            async with httpx.AsyncClient(
+                base_url=self.address,
+                headers=self._headers,
+                verify=self._verify,
+                timeout=self._timeout,
+                trust_env=False,
+            ) as client:
+                found = (await client.get(self._path)).raise_for_status().json()
+            for key in self._keys:
+                found = found[key]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise ServiceUnreachable(f"{error or type(error).__name__}") from error
+        return Answer(version=str(found))
+
+
+def storage_probe(name: str, url: str, secret: Secret | None, *, verify: bool) -> HttpProbe:
+    headers = {_TOKEN_HEADER: secret.reveal()} if secret else {}
+    return HttpProbe(
+        f"storage {name}", url, "/", ("storage-proxy",), headers=headers, verify=verify
+    )
+
+
+def prometheus_probe(url: str) -> HttpProbe:
+    return HttpProbe("prometheus", url, "/api/v1/status/buildinfo", ("data", "version"))
