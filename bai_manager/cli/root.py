@@ -13,7 +13,7 @@ from bai_manager import __version__
 from bai_manager.cli.flags import Flags, hoist
 from bai_manager.cli.nouns import NounGroup
 from bai_manager.cli.runtime import Cli
-from bai_manager.errors import BackendAIError, ExitCode
+from bai_manager.errors import BackendAIError, ExitCode, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +125,7 @@ def run(args: Sequence[str]) -> int:
     options, rest = hoist(args)
     failures = Failures(options, environ=os.environ, stderr=sys.stderr)
     try:
+        _require_text(args)
         code = _invoke([*options, *rest])
     except TyperException as error:
         return failures.usage(error)
@@ -141,6 +142,18 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last handler: a bug must not be a traceback
         return failures.unexpected(error)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Words in another encoding would fail wherever they are first written."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(
+                f"{word!r} is not UTF-8 text.",
+                hint="Write it in UTF-8; names are UTF-8 everywhere.",
+            ) from None
 
 
 def _invoke(words: list[str]) -> object:
