@@ -36,6 +36,13 @@ app = typer.Typer(
 )
 
 
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[AgentData]
+    show: AgentDetails
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentDetails(AgentData):
     """An agent's row and what it answers by itself; None when it does not answer."""

@@ -35,6 +35,13 @@ app = typer.Typer(
     add_completion=False,
 )
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[AuditData]
+
+
 LIST_COLUMNS: tuple[Column[AuditData], ...] = (
     time_column("created_at", lambda log: log.created_at, title="When"),
     Column("entity_type", lambda log: log.entity_type, title="Entity"),

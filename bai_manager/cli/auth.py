@@ -19,6 +19,12 @@ app = typer.Typer(
 )
 
 
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    whoami: ProfileIdentity
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProfileIdentity(IdentityData):
     """Who acts, and through which profile."""

@@ -39,6 +39,19 @@ app = typer.Typer(
     add_completion=False,
 )
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    show: list[SettingRow]
+    get: SettingRow
+    set_: Change
+    unset: Change
+    use: Change
+    profiles: list[ProfileSummary]
+    path: Places
+
+
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Dotted, as database.autostart.")]
 
 

@@ -19,9 +19,16 @@ if TYPE_CHECKING:
         EtcdAddress,
         ManagerConfig,
     )
+    from bai_manager.services.status.types import DependencyData
     from bai_manager.types.credentials import Secret
 
 app = typer.Typer()
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    connect: list[DependencyData]
 
 
 class NothingToConnectTo(InvalidInput):

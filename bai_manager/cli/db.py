@@ -29,6 +29,15 @@ app = typer.Typer(
 )
 
 
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    start: EmbeddedStatus
+    stop: EmbeddedStatus
+    status: EmbeddedStatus
+    dsn: Dsn
+
+
 class Mode(StrEnum):
     """How the server ends the connections of its clients."""
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    help_: list[Topic]
+
+
 _ABOUT: Mapping[str, str] = {
     "exit-codes": "what each exit code means",
     "formats": "-o, what programs can rely on, --watch and --dry-run",

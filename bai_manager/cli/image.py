@@ -30,6 +30,13 @@ app = typer.Typer(
     add_completion=False,
 )
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[ImageData]
+
+
 LIST_COLUMNS: tuple[Column[ImageData], ...] = (
     Column("name", lambda image: image.name),
     Column("aliases", lambda image: image.aliases),

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    init: InitializeActionResult
+
+
 FIELDS: tuple[Column[InitializeActionResult], ...] = (
     Column("profile", lambda result: result.profile),
     Column("admin_email", lambda result: result.admin_email, title="Superadmin"),

@@ -47,6 +47,15 @@ app = typer.Typer(
     add_completion=False,
 )
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[KernelData]
+    show: KernelData
+    logs: GetKernelLogsActionResult
+
+
 LIST_COLUMNS: tuple[Column[KernelData], ...] = (
     id_column("id", lambda kernel: kernel.id),
     Column("session_name", lambda kernel: kernel.session_name, title="Session"),

@@ -62,12 +62,24 @@ from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
     help="How much the holder of a key may run.\n\nExample: bai-manager policy keypair list",
     no_args_is_help=True,
 )
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[KeypairResourcePolicyData]
+    show: KeypairResourcePolicyData
+    create: KeypairResourcePolicyData
+    update: KeypairResourcePolicyData
+    delete: list[Outcome]
+
 
 NEVER = {"unlimited": 0, "never": 0}
 IDLE_WORDS = {**NEVER, "default": -1}

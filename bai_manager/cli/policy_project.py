@@ -46,12 +46,24 @@ from bai_manager.services.project_resource_policy.types import (
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
     help="What a project may keep.\n\nExample: bai-manager policy project list",
     no_args_is_help=True,
 )
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[ProjectResourcePolicyData]
+    show: ProjectResourcePolicyData
+    create: ProjectResourcePolicyData
+    update: ProjectResourcePolicyData
+    delete: list[Outcome]
+
 
 NameArgument = Annotated[
     str, typer.Argument(help="Its name.", autocompletion=complete_project_policy)

@@ -47,12 +47,24 @@ from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
     help="What a user may keep.\n\nExample: bai-manager policy user list",
     no_args_is_help=True,
 )
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[UserResourcePolicyData]
+    show: UserResourcePolicyData
+    create: UserResourcePolicyData
+    update: UserResourcePolicyData
+    delete: list[Outcome]
+
 
 NameArgument = Annotated[str, typer.Argument(help="Its name.", autocompletion=complete_user_policy)]
 VFoldersOption = Annotated[

@@ -38,9 +38,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    quickstart: Tour
+
 _TIMEOUT = 120.0
 _LETTER = "Written on this machine.\n"
-_FIRST_CODE = "import platform\nanswer = 6 * 7\nprint('Python', platform.python_version(), 'says', answer)"
+_FIRST_CODE = (
+    "import platform\nanswer = 6 * 7\nprint('Python', platform.python_version(), 'says', answer)"
+)
 _FILE_CODE = """\
 text = open('letter.txt').read()
 with open('reply.txt', 'w') as reply:
@@ -183,9 +191,7 @@ class Guide:
 
     async def _destroy(self, processor: ActionProcessor) -> UUID:
         self._announce("The end", f"bai-manager session destroy {self._session}")
-        result = await processor.run(
-            DestroySessionAction(session=self._session, timeout=_TIMEOUT)
-        )
+        result = await processor.run(DestroySessionAction(session=self._session, timeout=_TIMEOUT))
         self._tell(f"{self._session} is {result.status or 'over'}; nothing of it is left running.")
         return result.session_id
 
@@ -193,9 +199,7 @@ class Guide:
         self._announce("The audit trail of it all", "bai-manager audit list --limit 10")
         names = (self._session, str(session_id))
         result = await processor.run(
-            ListAuditLogsAction(
-                query=Query(filters=(Filter("entity_id", Op.EQ, names),), limit=10)
-            )
+            ListAuditLogsAction(query=Query(filters=(Filter("entity_id", Op.EQ, names),), limit=10))
         )
         for log in reversed(result.logs):
             self._tell(f"{log.created_at:%H:%M:%S}  {log.operation:<14} {log.status}")
@@ -228,5 +232,7 @@ def _usage_text(result: GetUsageActionResult) -> str:
     for metrics in result.usage.values():
         memory = metrics.get("mem", {}).get("current", "0")
         cpu = metrics.get("cpu_used", {}).get("current", "0")
-        lines.append(f"{float(cpu):.0f} ms of CPU so far, {BinarySize(int(float(memory)))} of memory")
+        lines.append(
+            f"{float(cpu):.0f} ms of CPU so far, {BinarySize(int(float(memory)))} of memory"
+        )
     return "\n".join(lines)

@@ -33,6 +33,12 @@ app = typer.Typer(
 )
 
 
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    run: RunSchedulerActionResult
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchedulerPass:
     """A pass after which something was different; ``sessions`` counts those alive by status."""

@@ -1,128 +1,71 @@
-"""``bai-manager schema``: what commands print with ``-o json``, from the dataclasses they print."""
+"""``bai-manager schema``: what commands print with ``-o json``, from the dataclasses they print.
+
+Each module of commands has a class ``Prints``: its annotations say what the commands print, by the
+names of their functions.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, make_dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from bai_manager.cli.nouns import NOUNS
 from bai_manager.cli.options import cli_of
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.encode import json_text, yaml_text
 from bai_manager.cli.output.options import Format
 from bai_manager.cli.output.rows import emit_rows
-from bai_manager.cli.output.schema import json_schema
+from bai_manager.cli.output.schema import DIALECT
 from bai_manager.types.errors import InvalidChoice
+from bai_manager.types.jsonable import jsonschema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+    from typer._click.core import Command
 
     from bai_manager.types.json import JsonObject
 
 app = typer.Typer(add_completion=False)
 
 
-class One(NamedTuple):
-    """A command prints one of these: ``module:class``."""
-
-    result: str
-
-
-class Many(NamedTuple):
-    """A command prints an array of these."""
-
-    result: str
-
-
-_SESSION: Final = "bai_manager.services.session.types:SessionData"
-_KERNEL: Final = "bai_manager.services.session.types:KernelData"
-_DATABASE: Final = "bai_manager.clients.postgres.embedded:EmbeddedStatus"
-_CHANGE: Final = "bai_manager.cli.config:Change"
-_SETTING: Final = "bai_manager.cli.config:SettingRow"
-
-PRINTED: Final[Mapping[str, Mapping[str, One | Many]]] = {
-    "session": {
-        "list": Many(_SESSION),
-        "show": One(_SESSION),
-        "create": One(_SESSION),
-        "wait": One(_SESSION),
-        "interrupt": One(_SESSION),
-        "destroy": One("bai_manager.services.session.actions:DestroySessionActionResult"),
-        "exec": One("bai_manager.services.session.actions:ExecuteSessionActionResult"),
-        "run": One("bai_manager.services.session.actions:ExecuteSessionActionResult"),
-        "logs": One("bai_manager.services.session.actions:GetContainerLogsActionResult"),
-        "complete": Many("builtins:str"),
-        "ls": Many("bai_manager.clients.agent.protocol:FileEntry"),
-        "upload": One("bai_manager.services.session.actions:TransferResult"),
-        "download": One("bai_manager.services.session.actions:TransferResult"),
-        "usage": Many("bai_manager.cli.session_columns:UsageRow"),
-    },
-    "kernel": {
-        "list": Many(_KERNEL),
-        "show": One(_KERNEL),
-        "logs": One("bai_manager.services.kernel.actions:GetKernelLogsActionResult"),
-    },
-    "image": {"list": Many("bai_manager.services.session.types:ImageData")},
-    "agent": {
-        "list": Many("bai_manager.services.agent.types:AgentData"),
-        "show": One("bai_manager.cli.agent:AgentDetails"),
-    },
-    "audit": {"list": Many("bai_manager.services.audit.types:AuditData")},
-    "auth": {"whoami": One("bai_manager.cli.auth:ProfileIdentity")},
-    "scheduler": {"run": One("bai_manager.services.scheduler.actions:RunSchedulerActionResult")},
-    "db": {
-        "status": One(_DATABASE),
-        "start": One(_DATABASE),
-        "stop": One(_DATABASE),
-        "dsn": One("bai_manager.cli.db:Dsn"),
-    },
-    "config": {
-        "show": Many(_SETTING),
-        "get": One(_SETTING),
-        "set": One(_CHANGE),
-        "unset": One(_CHANGE),
-        "use": One(_CHANGE),
-        "profiles": Many("bai_manager.config.overview:ProfileSummary"),
-        "path": One("bai_manager.cli.config:Places"),
-    },
-    "init": {"init": One("bai_manager.services.system.actions:InitializeActionResult")},
-    "quickstart": {"quickstart": One("bai_manager.cli.quickstart:Tour")},
-    "help": {"help": Many("bai_manager.cli.help:Topic")},
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A command whose results have a schema."""
+    """A command whose results have a schema; ``prints`` is an annotation of ``module``."""
 
-    noun: str
-    verb: str
+    command: str
     prints: str
+    module: str
 
 
 COLUMNS: tuple[Column[Described], ...] = (
-    Column("noun", lambda row: row.noun),
-    Column("verb", lambda row: row.verb),
+    Column("command", lambda row: row.command),
     Column("prints", lambda row: row.prints),
+    Column("module", lambda row: row.module, wide=True),
 )
 
 
 def _complete_noun(incomplete: str) -> list[str]:
-    return [noun for noun in PRINTED if noun.startswith(incomplete)]
+    return [noun for noun in NOUNS if noun.startswith(incomplete)]
 
 
 def _complete_verb(ctx: typer.Context, incomplete: str) -> list[str]:
-    verbs = PRINTED.get(ctx.params.get("noun") or "", {})
-    return [verb for verb in verbs if verb.startswith(incomplete)]
+    words = [ctx.params.get("noun") or "", *(ctx.params.get("verb") or ())]
+    rows = described(words[0]) if words[0] in NOUNS else ()
+    paths = [row.command.split() for row in rows]
+    found = [path[len(words)] for path in paths if path[: len(words)] == words != path]
+    return [word for word in dict.fromkeys(found) if word.startswith(incomplete)]
 
 
 @app.command()
 def schema(
     ctx: typer.Context,
     noun: Annotated[str | None, typer.Argument(autocompletion=_complete_noun)] = None,
-    verb: Annotated[str | None, typer.Argument(autocompletion=_complete_verb)] = None,
+    verb: Annotated[list[str] | None, typer.Argument(autocompletion=_complete_verb)] = None,
 ) -> None:
     """Print the JSON Schema of one of NOUN, or of what a VERB prints; without either, list them.
 
@@ -130,9 +73,10 @@ def schema(
     """
     cli = cli_of(ctx)
     if noun is None:
-        emit_rows(cli.output, COLUMNS, described(), name=lambda row: row.noun, noun="schemas")
+        rows = (row for name in NOUNS for row in described(name))
+        emit_rows(cli.output, COLUMNS, rows, name=lambda row: row.command, noun="schemas")
         return
-    value = schema_of(noun, verb)
+    value = schema_of(noun, *(verb or ()))
     match cli.output.chosen_format:
         case Format.YAML:
             cli.stdout.write(yaml_text(value))
@@ -142,37 +86,50 @@ def schema(
             cli.stdout.write(json_text(value, indent=2) + "\n")
 
 
-def schema_of(noun: str, verb: str | None = None) -> JsonObject:
-    """What a command prints; without a verb, what ``show`` prints and ``list`` an array of.
+def schema_of(*words: str) -> JsonObject:
+    """What a command prints; of a noun, what ``show`` prints and ``list`` an array of.
 
     Raises ``InvalidChoice``.
     """
-    verbs = PRINTED.get(noun)
-    if verbs is None:
-        raise InvalidChoice(noun, "noun with a schema", PRINTED)
-    if verb is None:
-        return json_schema(_loaded(verbs.get("show") or next(iter(verbs.values()))))
-    if verb not in verbs:
-        raise InvalidChoice(verb, f"verb of {noun} with a schema", verbs)
-    printed = verbs[verb]
-    return json_schema(_loaded(printed), many=isinstance(printed, Many))
+    if words[0] not in NOUNS:
+        raise InvalidChoice(words[0], "noun", NOUNS)
+    path = " ".join(words)
+    rows = {row.command: row for row in described(words[0])}
+    if path in rows:
+        return {"$schema": DIALECT, **_printed(rows[path])}
+    below = [rows[command] for command in rows if command.startswith(f"{path} ")]
+    if not below:
+        raise InvalidChoice(path, "command with a schema", rows)
+    printed = _printed(rows.get(f"{path} show") or below[0])
+    return {"$schema": DIALECT, **cast("JsonObject", printed.get("items", printed))}
 
 
-def described() -> list[Described]:
-    """Every command with a schema."""
-    return [
-        Described(noun, verb, _title(printed))
-        for noun, verbs in PRINTED.items()
-        for verb, printed in verbs.items()
-    ]
+def described(noun: str) -> list[Described]:
+    """Every command of a noun that has a schema."""
+    noun_app: typer.Typer = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
+    rows = (_described(*found) for found in _commands_of(noun, typer.main.get_command(noun_app)))
+    return [row for row in rows if row is not None]
 
 
-def _title(printed: One | Many) -> str:
-    name = printed.result.partition(":")[2]
-    return f"array of {name}" if isinstance(printed, Many) else name
+def _described(path: str, command: Command) -> Described | None:
+    module = getattr(command.callback, "__module__", "")
+    said = getattr(sys.modules.get(module), "Prints", None)
+    prints = getattr(said, "__annotations__", {}).get(getattr(command.callback, "__name__", ""))
+    return None if prints is None else Described(path, prints, module)
 
 
-def _loaded(printed: One | Many) -> type:
-    module, _, name = printed.result.partition(":")
-    loaded: type = getattr(import_module(module), name)
-    return loaded
+def _commands_of(path: str, command: Command) -> Iterator[tuple[str, Command]]:
+    members = getattr(command, "commands", None)
+    if members is None:
+        yield path, command
+        return
+    for name, member in members.items():
+        yield from _commands_of(f"{path} {name}", member)
+
+
+def _printed(row: Described) -> JsonObject:
+    """The schema of an annotation, evaluated where it was written."""
+    holder = make_dataclass("Printed", [("printed", row.prints)])
+    holder.__module__ = row.module
+    properties = cast("JsonObject", jsonschema_of(holder)["properties"])
+    return cast("JsonObject", properties["printed"])

@@ -64,12 +64,40 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.output.options import OutputOptions
     from bai_manager.cli.runtime import Cli
+    from bai_manager.cli.session_columns import UsageRow
+    from bai_manager.clients.agent.protocol import FileEntry
+    from bai_manager.services.session.actions import (
+        DestroySessionActionResult,
+        ExecuteSessionActionResult,
+        GetContainerLogsActionResult,
+        TransferResult,
+    )
     from bai_manager.services.session.types import SessionData
 
 app = typer.Typer(
     help="Create, run, inspect and destroy sessions.\n\nExample: bai-manager session list",
     no_args_is_help=True,
 )
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    create: SessionData
+    list_: list[SessionData]
+    show: SessionData
+    wait: SessionData
+    destroy: DestroySessionActionResult
+    exec_: ExecuteSessionActionResult
+    run: ExecuteSessionActionResult
+    logs: GetContainerLogsActionResult
+    interrupt: SessionData
+    complete: list[str]
+    ls: list[FileEntry]
+    upload: TransferResult
+    download: TransferResult
+    usage: list[UsageRow]
+
 
 SessionArgument = Annotated[
     str, typer.Argument(help="Name, id or unique id prefix.", autocompletion=complete_session)

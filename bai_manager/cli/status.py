@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    status: list[DependencyData]
+
+
 COLUMNS: tuple[Column[DependencyData], ...] = (
     Column("name", lambda dependency: dependency.name, title="Dependency", keep=True),
     status_column("reachable", lambda dependency: "yes" if dependency.reachable else "NO"),
