@@ -119,6 +119,8 @@ def test_topics_and_schemas_are_completed(tab: Tab) -> None:
     assert tab("help e") == {"exit-codes", "environment"}
     assert "session" in tab("schema s")
     assert tab("schema kernel l") == {"list", "logs"}
+    assert tab("schema policy ") == {"keypair", "user", "project"}
+    assert tab("schema policy user s") == {"show"}
 
 
 def test_verbs_are_completed_without_loading_anything_heavy(tmp_path: Path) -> None:

@@ -205,7 +205,11 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
 def test_every_command_has_a_schema_or_prints_other_text(noun: str) -> None:
     found = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
     paths = {path for path, _ in catalogue._commands_of(noun, typer.main.get_command(found))}
-    assert {row.command for row in described(noun)} == paths - OTHER_TEXT
+    rows = described(noun)
+    assert {row.command for row in rows} == paths - OTHER_TEXT
+    for row in rows:
+        schema = schema_of(*row.command.split())
+        assert (schema["type"] == "array") is row.prints.startswith("list[")
 
 
 @pytest.mark.parametrize("noun", sorted({path.split()[0] for path in COMMANDS}))
@@ -259,6 +263,12 @@ def test_a_list_is_an_array_of_it(typed: Typed) -> None:
     many = json.loads(typed("schema", "image", "list").out)
     assert many["type"] == "array"
     assert many["items"] == {key: value for key, value in one.items() if key != "$schema"}
+
+
+def test_a_noun_below_a_noun_has_schemas_as_well(typed: Typed) -> None:
+    short, whole = typed("schema", "policy", "user"), typed("schema", "policy", "user", "show")
+    assert short.out == whole.out
+    assert json.loads(short.out)["title"] == "UserResourcePolicyData"
 
 
 def test_a_schema_is_the_same_in_every_format_that_can_hold_it(typed: Typed) -> None:
