@@ -40,6 +40,14 @@ def check_number(name: str, value: int, least: int, most: int) -> None:
         )
 
 
+def check_text(name: str, text: str | None, most: int) -> None:
+    """Raise ``InvalidLimitValue`` for a text that its column cannot hold."""
+    if text is not None and len(text) > most:
+        raise InvalidLimitValue(
+            text, f"it has {len(text)} characters, more than {most}", example="", noun=name
+        )
+
+
 def check_amounts(slots: ResourceSlot) -> None:
     """Raise ``InvalidResourceSlot`` for an amount below zero or one that is no number."""
     for name, amount in slots.items():

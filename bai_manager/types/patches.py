@@ -14,6 +14,7 @@ from bai_manager.types.resource_slot import ResourceSlot
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from bai_manager.types.json import JsonObject, JsonValue
     from bai_manager.types.vfolder import HostPermissions, VFolderHostPermission
 
 V = TypeVar("V")
@@ -41,6 +42,18 @@ class HostsPatch:
 
     def applied_to(self, hosts: HostPermissions) -> dict[str, frozenset[VFolderHostPermission]]:
         return _patched(hosts, self.put, self.drop, replace=self.replace)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JsonPatch:
+    """What becomes of some members of a JSON object; each is put as a whole."""
+
+    put: JsonObject = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    replace: bool = False
+
+    def applied_to(self, value: Mapping[str, JsonValue]) -> JsonObject:
+        return _patched(value, self.put, self.drop, replace=self.replace)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
