@@ -5,7 +5,7 @@ Locks and history rules are those of the real manager (``reference/state-machine
 another process did first is left alone.
 
 Rows are locked in one order everywhere: a session, then its kernels, then agents by id; so no two
-processes wait for each other. The time is read once the locks are held, so that no history runs
+processes wait for each other. The time is read once the rows are locked, so that no history runs
 backwards.
 """
 
@@ -91,13 +91,10 @@ class SchedulerRepository:
         self._database = database
 
     @asynccontextmanager
-    async def _phase(
-        self, phase: Phase, clock: Clock
-    ) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-        """A transaction that holds the lock of the phase, and the time at which it got it."""
+    async def _phase(self, phase: Phase) -> AsyncIterator[AsyncConnection]:
         async with self._database.transaction() as connection:
             await connection.execute(select(func.pg_advisory_xact_lock(phase.value)))
-            yield connection, clock()
+            yield connection
 
     async def statuses(self) -> frozenset[SessionStatus]:
         """The statuses that sessions which still need something are in."""
@@ -128,31 +125,36 @@ class SchedulerRepository:
         Returns the sessions that became SCHEDULED. Those that waited longer than their group's
         ``pending_timeout`` are cancelled instead.
         """
-        async with self._phase(Phase.PENDING, clock) as (connection, now):
-            for session_id in await _expired(connection, now):
+        async with self._phase(Phase.PENDING) as connection:
+            for session_id in await _expired(connection, clock()):
+                now = await time_under_lock(connection, session_id, clock)
                 await cancel_pending(
                     connection, session_id, SchedulerStatusInfo.PENDING_TIMEOUT.value, now
                 )
             scheduled: list[UUID] = []
             for group in await schedulable_groups(connection):
-                snapshot = await load_snapshot(connection, group, now=now)
+                snapshot = await load_snapshot(connection, group, now=clock())
                 if snapshot.pending:
-                    scheduled += await _write_outcome(connection, decide(snapshot), now)
+                    scheduled += await _write_outcome(connection, decide(snapshot), clock())
             return scheduled
 
     async def begin_preparing(self, *, clock: Clock) -> bool:
         """SCHEDULED sessions whose kernels all are → PREPARING; kernels without history."""
-        async with self._phase(Phase.PREPARING, clock) as (connection, now):
-            ready = sessions.c.status == _S.SCHEDULED, _all_kernels_in({_K.SCHEDULED})
-            moved = await _move_sessions(
-                connection, and_(*ready), _S.PREPARING, now, status_info=None
+        async with self._phase(Phase.PREPARING) as connection:
+            ready = await _locked(
+                connection,
+                and_(sessions.c.status == _S.SCHEDULED, _all_kernels_in({_K.SCHEDULED})),
             )
+            if not ready:
+                return False
+            now = clock()
+            await _move_sessions(connection, ready, _S.PREPARING, now, status_info=None)
             await connection.execute(
                 update(kernels)
-                .where(kernels.c.session_id.in_(moved), kernels.c.status == _K.SCHEDULED)
+                .where(kernels.c.session_id.in_(ready), kernels.c.status == _K.SCHEDULED)
                 .values(status=_K.PREPARING, status_changed=now)
             )
-            return bool(moved)
+            return True
 
     async def kernels_in(self, statuses: Collection[KernelStatus]) -> list[KernelRow]:
         """Kernels in the given statuses, with what the runner needs to act on them."""
@@ -175,7 +177,7 @@ class SchedulerRepository:
 
         Their session follows when it has no other kernels left to prepare.
         """
-        async with self._phase(Phase.PREPARING, clock) as (connection, _):
+        async with self._phase(Phase.PREPARING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             await connection.execute(
                 update(kernels)
@@ -190,24 +192,22 @@ class SchedulerRepository:
             )
             await _move_sessions(
                 connection,
-                and_(
-                    sessions.c.id == session_id,
-                    sessions.c.status.in_({_S.PREPARING, _S.PULLING}),
-                    _all_kernels_in({_K.PREPARED, _K.RUNNING}),
-                ),
+                [session_id],
                 _S.PREPARED,
                 now,
+                sessions.c.status.in_({_S.PREPARING, _S.PULLING}),
+                _all_kernels_in({_K.PREPARED, _K.RUNNING}),
                 status_info=None,
             )
 
     async def claim_starts(self, *, clock: Clock) -> list[SessionStart]:
         """PREPARED sessions → CREATING with their kernels; who moved them starts them."""
-        async with self._phase(Phase.CREATING, clock) as (connection, now):
-            claimed = await _move_sessions(
-                connection, sessions.c.status == _S.PREPARED, _S.CREATING, now, status_info=None
-            )
+        async with self._phase(Phase.CREATING) as connection:
+            claimed = await _locked(connection, sessions.c.status == _S.PREPARED)
             if not claimed:
                 return []
+            now = clock()
+            await _move_sessions(connection, claimed, _S.CREATING, now, status_info=None)
             await connection.execute(
                 update(kernels)
                 .where(kernels.c.session_id.in_(claimed), kernels.c.status == _K.PREPARED)
@@ -223,22 +223,19 @@ class SchedulerRepository:
         Those are the ones with a kernel that has been CREATING for longer than ``older_than``
         and is not among ``busy``: kernels that their agent is bringing up.
         """
-        async with self._phase(Phase.CREATING, clock) as (connection, now):
+        async with self._phase(Phase.CREATING) as connection:
+            now = clock()
             silent = and_(
                 kernels.c.status == _K.CREATING,
                 kernels.c.status_changed < now - older_than,
                 kernels.c.id.not_in(busy),
             )
-            stuck = list(
-                await connection.scalars(
-                    select(sessions.c.id)
-                    .where(
-                        sessions.c.status == _S.CREATING,
-                        sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
-                    )
-                    .order_by(sessions.c.id)
-                    .with_for_update(key_share=True)
-                )
+            stuck = await _locked(
+                connection,
+                and_(
+                    sessions.c.status == _S.CREATING,
+                    sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
+                ),
             )
             if not stuck:
                 return []
@@ -293,7 +290,7 @@ class SchedulerRepository:
 
     async def mark_running(self, session_id: UUID, *, clock: Clock) -> bool:
         """CREATING → RUNNING with the sum of what its kernels occupy."""
-        async with self._phase(Phase.CREATING, clock) as (connection, _):
+        async with self._phase(Phase.CREATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             occupied = await connection.scalars(
                 select(kernels.c.occupied_slots).where(kernels.c.session_id == session_id)
@@ -301,9 +298,10 @@ class SchedulerRepository:
             total = ResourceSlot.total(ResourceSlot.from_json(slots) for slots in occupied)
             moved = await _move_sessions(
                 connection,
-                and_(sessions.c.id == session_id, sessions.c.status == _S.CREATING),
+                [session_id],
                 _S.RUNNING,
                 now,
+                sessions.c.status == _S.CREATING,
                 status_info=None,
                 occupying_slots=total.to_json(),
             )
@@ -314,13 +312,14 @@ class SchedulerRepository:
     ) -> None:
         """A session that cannot start → CANCELLED with its kernels, saying why."""
         starting = {_S.SCHEDULED, _S.PREPARING, _S.PULLING, _S.PREPARED, _S.CREATING}
-        async with self._phase(Phase.CREATING, clock) as (connection, _):
+        async with self._phase(Phase.CREATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             moved = await _move_sessions(
                 connection,
-                and_(sessions.c.id == session_id, sessions.c.status.in_(starting)),
+                [session_id],
                 _S.CANCELLED,
                 now,
+                sessions.c.status.in_(starting),
                 status_info=reason,
                 status_data={"error": error},
                 terminated_at=now,
@@ -345,13 +344,14 @@ class SchedulerRepository:
     ) -> bool:
         """A batch command ended: record the result and mark the session TERMINATING."""
         result = SessionResult.SUCCESS if exit_code == 0 else SessionResult.FAILURE
-        async with self._phase(Phase.TERMINATING, clock) as (connection, _):
+        async with self._phase(Phase.TERMINATING) as connection:
             now = await time_under_lock(connection, kernel.session_id, clock)
             moved = await _move_sessions(
                 connection,
-                and_(sessions.c.id == kernel.session_id, sessions.c.status == _S.RUNNING),
+                [kernel.session_id],
                 _S.TERMINATING,
                 now,
+                sessions.c.status == _S.RUNNING,
                 status_info=reason,
                 result=result.name,
             )
@@ -363,14 +363,15 @@ class SchedulerRepository:
 
     async def mark_lost(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """A kernel ended by itself: its session → TERMINATING, and every kernel with it."""
-        async with self._phase(Phase.TERMINATING, clock) as (connection, _):
+        async with self._phase(Phase.TERMINATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             live = {_S.RUNNING, _S.RUNNING_DEGRADED, _S.RESTARTING, _S.CREATING}
             moved = await _move_sessions(
                 connection,
-                and_(sessions.c.id == session_id, sessions.c.status.in_(live)),
+                [session_id],
                 _S.TERMINATING,
                 now,
+                sessions.c.status.in_(live),
                 status_info=reason,
             )
             if moved:
@@ -394,7 +395,8 @@ class SchedulerRepository:
             values["status_data"] = {"kernel": {"exit_code": exit_code}}
         if log is not None:
             values["container_log"] = log
-        async with self._phase(Phase.TERMINATING, clock) as (connection, now):
+        async with self._phase(Phase.TERMINATING) as connection:
+            now = clock()
             ended = await connection.execute(
                 update(kernels)
                 .where(kernels.c.id == kernel_id, kernels.c.status == _K.TERMINATING)
@@ -413,14 +415,13 @@ class SchedulerRepository:
         Sessions without kernels, or with cancelled ones, are finished too; the real manager
         leaves those behind.
         """
-        async with self._phase(Phase.TERMINATING, clock) as (connection, now):
-            ended = await _move_sessions(
+        async with self._phase(Phase.TERMINATING) as connection:
+            ended = await _locked(
                 connection,
                 and_(sessions.c.status == _S.TERMINATING, _all_kernels_in(KERNEL_TERMINAL)),
-                _S.TERMINATED,
-                now,
-                terminated_at=now,
             )
+            now = clock()
+            await _move_sessions(connection, ended, _S.TERMINATED, now, terminated_at=now)
             await _resync_agents_of(connection, ended)
             return ended
 
@@ -442,16 +443,28 @@ async def _expired(connection: AsyncConnection, now: datetime) -> list[UUID]:
     )
 
 
+async def _locked(connection: AsyncConnection, where: ColumnElement[bool]) -> list[UUID]:
+    """The sessions that match, which nobody else changes until the transaction has ended."""
+    found = await connection.scalars(
+        select(sessions.c.id).where(where).order_by(sessions.c.id).with_for_update(key_share=True)
+    )
+    return list(found)
+
+
 async def _move_sessions(
     connection: AsyncConnection,
-    where: ColumnElement[bool],
+    session_ids: Collection[UUID],
     status: SessionStatus,
     now: datetime,
+    *conditions: ColumnElement[bool],
     **values: object,
 ) -> list[UUID]:
+    """Those of the sessions that meet the conditions enter the status; returns them."""
+    if not session_ids:
+        return []
     moved = await connection.scalars(
         update(sessions)
-        .where(where)
+        .where(sessions.c.id.in_(session_ids), *conditions)
         .values(status=status, status_history=with_history(sessions, status, now), **values)
         .returning(sessions.c.id)
     )
@@ -554,9 +567,10 @@ async def _write_outcome(
         agent_ids = allocation.agent_ids
         moved = await _move_sessions(
             connection,
-            and_(sessions.c.id == allocation.session_id, sessions.c.status == _S.PENDING),
+            [allocation.session_id],
             _S.SCHEDULED,
             now,
+            sessions.c.status == _S.PENDING,
             status_info=SchedulerStatusInfo.SCHEDULED.value,
             status_data={},
             scaling_group_name=outcome.scaling_group,
