@@ -1,9 +1,9 @@
-"""``bai-manager connect``: a profile for a running cluster, from what the cluster says of itself."""
+"""``bai-manager connect``: a profile for a running cluster, from what it says of itself."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ from bai_manager.types.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _DEFAULT_KEYPAIR = "fixtures/manager/manager.key_secret"
 _SENTINEL = "config/redis/sentinel"
@@ -129,6 +129,6 @@ def _dsn(database: Mapping[str, object]) -> Secret:
 
 
 def _keypair(file: Path, given: str) -> Path | None:
-    """The key file where it is, relative to the configuration's folder; None when it is not there."""
+    """The key file, relative to the configuration's folder; None when it is not there."""
     path = file.absolute().parent / given
     return path if path.is_file() else None

@@ -93,8 +93,8 @@ class EtcdClient:
 
     def _pair(self, entry: JsonObject) -> tuple[str, str]:
         try:
-            key = base64.b64decode(str(entry["key"])).decode()
-            value = base64.b64decode(str(entry.get("value", ""))).decode()
+            key = base64.b64decode(str(entry["key"]), validate=True).decode()
+            value = base64.b64decode(str(entry.get("value", "")), validate=True).decode()
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
             raise EtcdUnreachable(f"etcd at {self.url} answers garbage.", hint=_HINT) from error
         return "/".join(map(unquote, key.removeprefix(self._root).split("/"))), value

@@ -109,14 +109,13 @@ class ManagerSignals:
 
 async def _drop_caches(client: Valkey, access_key: str) -> None:
     """Figures that the manager computes again from the database once they are gone."""
-    stale: list[str | bytes] = [
+    checks = [key async for key in client.scan_iter("resource_preset:check:*", count=1000)]
+    await client.delete(
         "system.total_resource_slots",
         f"keypair.concurrency_used.{access_key}",
         f"keypair.sftp_concurrency_used.{access_key}",
-    ]
-    async for key in client.scan_iter("resource_preset:check:*", count=1000):
-        stale.append(key)
-    await client.delete(*stale)
+        *checks,
+    )
 
 
 def _scheduling_event(change: SessionChange) -> str:

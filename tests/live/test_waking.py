@@ -1,0 +1,56 @@
+"""Waking the manager: what is told, and what happens when nobody listens."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from bai_manager.clients.cluster.signals import ValkeyUnreachable
+from bai_manager.sokovan.gate import ClusterScheduler, SessionChange, Silence
+from bai_manager.types.status import SessionStatus
+
+CHANGE = SessionChange(
+    session_id=uuid4(),
+    creation_id="c",
+    access_key="AKIAIOSFODNN7EXAMPLE",
+    status=SessionStatus.PENDING,
+    reason="user-requested",
+)
+
+
+class Heard:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.changes: list[SessionChange] = []
+        self.error = error
+
+    async def session_changed(self, change: SessionChange) -> None:
+        if self.error is not None:
+            raise self.error
+        self.changes.append(change)
+
+
+async def test_a_change_is_passed_on() -> None:
+    heard, warnings = Heard(), list[str]()
+    await ClusterScheduler(signals=heard, warn=warnings.append).changed(CHANGE)
+    assert (heard.changes, warnings) == ([CHANGE], [])
+
+
+async def test_a_manager_that_cannot_be_woken_is_a_warning_with_the_delay() -> None:
+    warnings = list[str]()
+    deaf = Heard(ValkeyUnreachable("Valkey does not answer"))
+    await ClusterScheduler(signals=deaf, warn=warnings.append).changed(CHANGE)
+    assert "up to a minute" in warnings[0]
+    assert "Valkey does not answer" in warnings[0]
+
+
+async def test_a_profile_without_valkey_warns() -> None:
+    warnings = list[str]()
+    await ClusterScheduler(signals=None, warn=warnings.append).changed(CHANGE)
+    assert "valkey.url" in warnings[0]
+
+
+async def test_a_dry_run_wakes_nobody_and_says_nothing() -> None:
+    warnings = list[str]()
+    scheduler = ClusterScheduler(signals=Silence(), warn=warnings.append)
+    await scheduler.changed(CHANGE)
+    await scheduler.advance()
+    assert warnings == []
