@@ -17,7 +17,7 @@ from tests.architecture import catalogue
 
 ROOT = catalogue.PACKAGE.parent
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
-LONGEST = 600
+LONGEST = 700
 """Lines; about 400 is the aim."""
 CARRYING_OUT = {"runner", "gate", "kernels"}
 """The modules of sokovan that act; all others decide."""
