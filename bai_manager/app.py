@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+    from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
@@ -44,7 +46,10 @@ if TYPE_CHECKING:
     from bai_manager.services.image.service import ImageService
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.metric.service import MetricService
+    from bai_manager.services.metric.sink import SeriesSink
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
+    from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.service import SessionService
@@ -97,6 +102,7 @@ class App:
         self._monitors = monitors
         self._warn = warn
         self._clock = clock
+        self.series_sink: SeriesSink | None = None
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -307,6 +313,53 @@ class App:
         return AuditService(audit=self.audit_log)
 
     @cached_property
+    def prometheus(self) -> PrometheusClient | None:
+        settings = self._config.settings.prometheus
+        if settings.url is None:
+            return None
+        from bai_manager.clients.prometheus.client import PrometheusClient  # noqa: PLC0415
+
+        return PrometheusClient(
+            settings.url,
+            user=settings.user,
+            password=settings.password,
+            token=settings.token,
+            timeout=settings.timeout,
+        )
+
+    @cached_property
+    def live_stats(self) -> LiveStats:
+        """A cluster's agents leave their samples in Valkey; the one of this machine is asked."""
+        settings = self._config.settings
+        if settings.kind == "cluster":
+            from bai_manager.clients.live.valkey import ValkeyLiveStats  # noqa: PLC0415
+
+            return ValkeyLiveStats(
+                settings.valkey.url,
+                password=settings.valkey.password,
+                timeout=settings.valkey.timeout,
+                clock=self._clock,
+            )
+        from bai_manager.clients.live.agents import AgentLiveStats  # noqa: PLC0415
+
+        return AgentLiveStats(self.agents)
+
+    @cached_property
+    def metric_service(self) -> MetricService:
+        from bai_manager.repositories.metric import MetricRepository  # noqa: PLC0415
+        from bai_manager.services.metric.service import MetricService  # noqa: PLC0415
+        from bai_manager.services.metric.sink import NullSink  # noqa: PLC0415
+
+        return MetricService(
+            metrics=MetricRepository(self.database),
+            prometheus=self.prometheus,
+            live=self.live_stats,
+            sink=self.series_sink or NullSink(),
+            has_local_agent=self._config.settings.kind == "embedded",
+            clock=self._clock,
+        )
+
+    @cached_property
     def system_service(self) -> SystemService:
         from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
@@ -405,6 +458,13 @@ class App:
             timeout=settings.timeout,
         )
 
+    @cached_property
+    def scaling_group_service(self) -> ScalingGroupService:
+        from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
+        from bai_manager.services.scaling_group.service import ScalingGroupService  # noqa: PLC0415
+
+        return ScalingGroupService(scaling_groups=ScalingGroupRepository(self.database))
+
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""
         from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
@@ -416,6 +476,8 @@ class App:
         """Let go of whatever was opened."""
         if "agents" in self.__dict__:
             await self.agents.aclose()
+        if (prometheus := self.__dict__.get("prometheus")) is not None:
+            await prometheus.aclose()
         if "database" in self.__dict__:
             await self.database.close()
 

@@ -60,6 +60,13 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.KERNEL, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET_LOGS): Rule.OWNER,
+    (EntityType.METRIC, Operation.LIST): Rule.ANYONE,
+    (EntityType.METRIC, Operation.GET): Rule.ANYONE,
+    (EntityType.METRIC, Operation.GET_LIVE): Rule.OWNER_OR_MONITOR,
+    (EntityType.METRIC, Operation.RANK): Rule.ANYONE,
+    (EntityType.METRIC, Operation.LIST_IDLE): Rule.ANYONE,
+    (EntityType.METRIC, Operation.GET_USAGE): Rule.ANYONE,
+    (EntityType.METRIC, Operation.EXPORT): Rule.ANYONE,
     (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.LIST): Rule.ANYONE,
     (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.GET): Rule.ANYONE,
     (EntityType.KEYPAIR_RESOURCE_POLICY, Operation.CREATE): Rule.SUPERADMIN,
@@ -75,6 +82,13 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.PROJECT_RESOURCE_POLICY, Operation.CREATE): Rule.SUPERADMIN,
     (EntityType.PROJECT_RESOURCE_POLICY, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.PROJECT_RESOURCE_POLICY, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.SCALING_GROUP, Operation.LIST): Rule.ANYONE,
+    (EntityType.SCALING_GROUP, Operation.GET): Rule.ANYONE,
+    (EntityType.SCALING_GROUP, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.SCALING_GROUP, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.SCALING_GROUP, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.SCALING_GROUP, Operation.ASSOCIATE): Rule.SUPERADMIN,
+    (EntityType.SCALING_GROUP, Operation.DISSOCIATE): Rule.SUPERADMIN,
 }
 
 _MONITORED = frozenset(

@@ -22,6 +22,7 @@ class EntityType(StrEnum):
     AGENT = "agent"
     IMAGE = "image"
     SCHEDULER = "scheduler"
+    METRIC = "metric"
     DOMAIN = "domain"
     SCALING_GROUP = "scaling_group"
     KEYPAIR_RESOURCE_POLICY = "keypair_resource_policy"
@@ -39,6 +40,10 @@ class Operation(StrEnum):
     GET_LOGS = "get_logs"
     LIST_FILES = "list_files"
     GET_USAGE = "get_usage"
+    GET_LIVE = "get_live"
+    RANK = "rank"
+    LIST_IDLE = "list_idle"
+    EXPORT = "export"
     DOWNLOAD_FILE = "download_file"
     COMPLETE = "complete"
     CREATE = "create"
@@ -69,6 +74,10 @@ _READS = frozenset(
         Operation.GET_LOGS,
         Operation.LIST_FILES,
         Operation.GET_USAGE,
+        Operation.GET_LIVE,
+        Operation.RANK,
+        Operation.LIST_IDLE,
+        Operation.EXPORT,
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
         Operation.CHECK,

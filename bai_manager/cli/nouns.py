@@ -34,7 +34,9 @@ NOUNS: Mapping[str, Noun] = {
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "List what sessions can run.", _WORK),
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
+    "scaling-group": Noun("scaling_group", "Groups of agents, and who may use them.", _PEOPLE),
     "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
+    "metric": Noun("metric", "See who uses what, now and over time.", _WORK),
     "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
     "status": Noun("status", "Ask everything a profile depends on how it is.", _SYSTEM),
     "connect": Noun("connect", "Attach a profile to a running cluster.", _SYSTEM),
@@ -45,7 +47,7 @@ NOUNS: Mapping[str, Noun] = {
     "schema": Noun("schema", "Print the JSON Schema of a noun's results.", _SYSTEM),
     "help": Noun("help", "Read about exit codes, formats, filters and the environment.", _SYSTEM),
 }
-ALIASES: Mapping[str, str] = {}
+ALIASES: Mapping[str, str] = {"resource-group": "scaling-group"}
 
 
 class LazyNoun(TyperGroup):

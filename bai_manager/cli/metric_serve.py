@@ -1,0 +1,119 @@
+"""Local kernels for a Prometheus that scrapes this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from bai_manager.errors import BackendAIError
+from bai_manager.services.metric.actions import ExportMetricsAction
+from bai_manager.services.metric.errors import ExporterMissing, PortTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.services.metric.types import ExportedSample
+
+LOOPBACK: Final = "127.0.0.1"
+PATH: Final = "/metrics"
+
+_FAMILY: Final = "backendai_container_utilization"
+_HELP: Final = "Container utilization metrics"
+_LABELS: Final = (
+    "container_metric_name",
+    "agent_id",
+    "kernel_id",
+    "session_id",
+    "user_id",
+    "project_id",
+    "value_type",
+)
+_PATIENCE: Final = 10.0
+"""Seconds; as long as Prometheus waits for a scrape."""
+
+
+async def serve(processor: ActionProcessor, port: int, started: Callable[[int], None]) -> None:
+    """Answer scrapes on loopback until cancelled; ``started`` is told the port.
+
+    Raises ``PortTaken``, ``ExporterMissing`` and what exporting once raises.
+    """
+    write = exposition()
+    await processor.run(ExportMetricsAction())
+    loop = asyncio.get_running_loop()
+
+    async def scrape() -> bytes:
+        return write((await processor.run(ExportMetricsAction())).samples)
+
+    def answer() -> bytes:
+        return asyncio.run_coroutine_threadsafe(scrape(), loop).result(_PATIENCE)
+
+    try:
+        server = ThreadingHTTPServer((LOOPBACK, port), _handler(answer))
+    except (OSError, OverflowError) as error:
+        raise PortTaken(
+            f"Nothing can listen on {LOOPBACK}:{port}: {error}.",
+            hint="Give another --port; 0 takes one that is free.",
+            details={"port": port},
+        ) from error
+    server.daemon_threads = True
+    listening = Thread(target=server.serve_forever, daemon=True)
+    listening.start()
+    try:
+        started(server.server_port)
+        await asyncio.Event().wait()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def exposition() -> Callable[[Sequence[ExportedSample]], bytes]:
+    """What writes samples in the text format. Raises ``ExporterMissing``."""
+    try:
+        from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415
+    except ImportError as error:
+        raise ExporterMissing(
+            "Metrics are written by prometheus_client, which is not installed.",
+            hint="Install bai-manager[embedded].",
+        ) from error
+
+    def write(samples: Sequence[ExportedSample]) -> bytes:
+        registry = CollectorRegistry()
+        gauge = Gauge(_FAMILY, _HELP, _LABELS, registry=registry)
+        for sample in samples:
+            gauge.labels(*(getattr(sample, label) for label in _LABELS)).set(sample.value)
+        return generate_latest(registry)
+
+    return write
+
+
+def _handler(answer: Callable[[], bytes]) -> type[BaseHTTPRequestHandler]:
+    class Scrape(BaseHTTPRequestHandler):
+        """One request; a failure is status 503 with its text, so that the target counts as down."""
+
+        def do_GET(self) -> None:
+            if self.path.partition("?")[0] != PATH:
+                self._say(404, "text/plain; charset=utf-8", f"See {PATH}\n".encode())
+                return
+            try:
+                body = answer()
+            except BackendAIError as error:
+                self._say(503, "text/plain; charset=utf-8", f"{error.message}\n".encode())
+            except (TimeoutError, RuntimeError) as error:
+                self._say(503, "text/plain; charset=utf-8", f"{type(error).__name__}\n".encode())
+            else:
+                self._say(200, "text/plain; version=0.0.4; charset=utf-8", body)
+
+        def _say(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server
+            """Scrapes come every few seconds and say nothing new."""
+
+    return Scrape

@@ -1,0 +1,1 @@
+"""What kernels use now: from their agents, or from a cluster's Valkey."""

@@ -1,0 +1,1 @@
+"""Prometheus: its HTTP API, PromQL texts, and the points of a range."""

@@ -1,0 +1,1 @@
+"""Metrics: who uses what, now and over time."""
