@@ -49,7 +49,7 @@ class ExitCode(IntEnum):
 
 
 class BackendAIError(Exception):
-    """What happened (``message``, with the why), what to do next (``hint``), facts (``details``)."""
+    """What happened and why (``message``), what to do next (``hint``), facts (``details``)."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
     error_code: ClassVar[str] = "backendai_generic_internal-error"

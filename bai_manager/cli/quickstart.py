@@ -44,6 +44,7 @@ class Prints:
 
     quickstart: Tour
 
+
 _TIMEOUT = 120.0
 _LETTER = "Written on this machine.\n"
 _FIRST_CODE = (

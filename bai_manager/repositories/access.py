@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy import Text, cast, or_, select
 
@@ -30,6 +29,8 @@ from bai_manager.types.credentials import Secret
 from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sqlalchemy import ColumnElement
 
     from bai_manager.repositories.database import Database

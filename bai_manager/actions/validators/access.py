@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, TypeVar
 
 from bai_manager.actions.access import require
-from bai_manager.actions.targets import VisibleTarget, Visibility
+from bai_manager.actions.targets import Visibility, VisibleTarget
 from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ class Column(Generic[T]):
     ``name`` is the key for ``--columns`` and the header of csv and tsv. ``value`` is what machine
     formats get, in full. ``human`` is how a person sees it (default: ``value``, with times as
     ages), ``short`` how it looks in a ``table`` that must be narrow (default: as ``human``).
-    ``wide`` columns are left out of ``table`` only; ``keep`` ones are cut last when it is narrow. ``style`` is a Rich style, or computes one.
+    ``wide`` columns are left out of ``table`` only; ``keep`` ones are cut last when it is narrow.
+    ``style`` is a Rich style, or computes one.
     """
 
     name: str

@@ -278,7 +278,7 @@ class AgentClient(Protocol):
     async def shutdown_service(self, kernel_id: UUID, service: str) -> None: ...
 
     async def kernel_reports(self) -> Sequence[KernelReport]:
-        """Every kernel the agent knows, with its state: how the scheduler notices starts and deaths.
+        """Every kernel the agent knows, with its state: how starts and deaths are noticed.
 
         A real agent tells these by events; its client answers from ``check_running``.
         """

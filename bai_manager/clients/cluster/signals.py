@@ -92,13 +92,14 @@ class ManagerSignals:
             raise ValkeyClientMissing(
                 "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
             ) from error
-        return Valkey.from_url(
+        client: Valkey = Valkey.from_url(
             self.url,
             db=database,
             password=self._password.reveal() if self._password else None,
             socket_timeout=self._timeout,
             socket_connect_timeout=self._timeout,
         )
+        return client
 
     def _unreachable(self, error: Exception) -> ValkeyUnreachable:
         return ValkeyUnreachable(

@@ -30,9 +30,7 @@ def describe_host() -> HostFacts:
     return HostFacts(
         name=platform.node() or "localhost",
         architecture=platform.machine(),
-        available_slots=ResourceSlot(
-            {"cpu": len(os.sched_getaffinity(0)), "mem": _total_memory()}
-        ),
+        available_slots=ResourceSlot({"cpu": len(os.sched_getaffinity(0)), "mem": _total_memory()}),
         python_version=".".join(platform.python_version_tuple()[:2]),
         shell=shutil.which("bash"),
     )
