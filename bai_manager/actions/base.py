@@ -23,12 +23,10 @@ class EntityType(StrEnum):
     IMAGE = "image"
     SCHEDULER = "scheduler"
     METRIC = "metric"
-    DOMAIN = "domain"
     SCALING_GROUP = "scaling_group"
     KEYPAIR_RESOURCE_POLICY = "keypair_resource_policy"
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
-    RESOURCE_PRESET = "resource_preset"
 
 
 class Operation(StrEnum):
@@ -49,14 +47,12 @@ class Operation(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    PURGE = "purge"
     DESTROY = "destroy"
     EXECUTE = "execute"
     INTERRUPT = "interrupt"
     UPLOAD_FILE = "upload_file"
     INITIALIZE = "initialize"
     RUN = "run"
-    CHECK = "check"
     ASSOCIATE = "associate"
     DISSOCIATE = "dissociate"
 
@@ -80,7 +76,6 @@ _READS = frozenset(
         Operation.EXPORT,
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
-        Operation.CHECK,
     }
 )
 

@@ -50,7 +50,22 @@ from bai_manager.types.status import RouteStatus, SessionType
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
+    from bai_manager.services.scaling_group.types import Association, ScalingGroupData
+
+
+class Prints:
+    """What each command prints with ``-o json``."""
+
+    list_: list[ScalingGroupData]
+    show: ScalingGroupData
+    create: ScalingGroupData
+    update: ScalingGroupData
+    delete: list[Outcome]
+    associate: list[Association]
+    dissociate: list[Association]
+
 
 app = typer.Typer(
     help="Groups of agents, and who may use them.\n\nExample: bai-manager scaling-group list",

@@ -359,12 +359,17 @@ def run(
     ctx: typer.Context,
     image: ImageArgument,
     command: Annotated[list[str], typer.Argument(help="Command and its arguments, after --.")],
-    name: Annotated[str | None, typer.Option("--name", "-n")] = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Default: made up.")] = None,
     resources: Annotated[
-        list[str] | None, typer.Option("--resource", "-r", metavar="SLOT=AMOUNT")
+        list[str] | None,
+        typer.Option("--resource", "-r", metavar="SLOT=AMOUNT", help="cpu=2, mem=4g, …"),
     ] = None,
-    environ: Annotated[list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE")] = None,
-    group: Annotated[str | None, typer.Option("--group", "--project", "-g")] = None,
+    environ: Annotated[
+        list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE", help="Environment.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", "--project", "-g", help="Project.")
+    ] = None,
     owner: OwnerOption = None,
     timeout: TimeoutOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the session running.")] = False,

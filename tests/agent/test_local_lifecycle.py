@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -161,7 +162,9 @@ async def test_hung_supervisor_is_unreachable(
 @pytest.mark.parametrize(
     "answer", [b"", b"garbage\n", b"[1]\n", b'{"ok": 1}\n', b'{"ok": {"con', b"[" * 100_000 + b"\n"]
 )
-async def test_garbage_from_a_supervisor_is_unreachable(root: Path, answer: bytes) -> None:
+async def test_garbage_from_a_supervisor_is_unreachable(
+    root: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = make_config()
     folder = KernelFolder(str(root), config.kernel_id)
     lock = folder.try_lock()
@@ -174,7 +177,10 @@ async def test_garbage_from_a_supervisor_is_unreachable(root: Path, answer: byte
         writer.write(answer)
         writer.close()
 
-    async with await asyncio.start_unix_server(serve, f"{folder.path}/{state.SOCKET}"):
+    listener = socket.socket(socket.AF_UNIX)
+    monkeypatch.chdir(folder.path)  # the whole path may be longer than a socket's address
+    listener.bind(state.SOCKET)
+    async with await asyncio.start_unix_server(serve, sock=listener):
         with pytest.raises(AgentUnreachable):
             await LocalAgentClient("i-local", root).interrupt_kernel(config.kernel_id)
     os.close(lock)

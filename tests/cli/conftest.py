@@ -20,6 +20,7 @@ import pytest
 
 from bai_manager.cli.root import run
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+from tests.seeds import SeededSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from tests.conftest import PostgresServer
-    from tests.seeds import SeededSession, World
+    from tests.seeds import World
 
 HOSTILE = "\x1b[31mred\x1b[0m[bold]\t=1+1\n"
 """Control sequences, Rich markup, a tab, a line end, and what a spreadsheet would compute."""
@@ -140,6 +141,33 @@ def ask(cluster: Cluster, typed: Typed) -> Ask:
         return typed(*words, env=cluster.environ(person))
 
     return ask_
+
+
+@pytest.fixture
+def change(shaped_database: str, postgres_server: PostgresServer, typed: Typed) -> Ask:
+    """As ``ask``, on a seeded database of the test's own, in each shape: it may be changed."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few tests need it
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from tests import seeds  # noqa: PLC0415 - imports SQLAlchemy
+
+    async def seed() -> World:
+        engine = create_async_engine(shaped_database, poolclass=NullPool)
+        async with engine.begin() as connection:
+            world = await seeds.seed_world(connection)
+            await seeds.seed_session(connection, world.alice, name="train-1")
+        await engine.dispose()
+        return world
+
+    world = asyncio.run(seed())
+    dsn = _address(postgres_server.embedded, shaped_database)
+    train = SeededSession(id=world.image_id, name="train-1", kernel_ids=())
+    own = Cluster(world, dsn, train, train)
+
+    def change_(person: str, *words: str) -> Done:
+        return typed(*words, env=own.environ(person))
+
+    return change_
 
 
 @dataclass(frozen=True)

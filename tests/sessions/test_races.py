@@ -123,7 +123,7 @@ def test_whatever_eight_processes_do_by_chance_all_stays_consistent(system: Syst
             _kill_any_kernel(system, chance)
         done = running.pop(0).wait()
         codes[done.code] += 1
-        assert done.code in {0, 1, 3, 5, -9}, done
+        assert done.code in {0, 1, 3, 5, -9} or "session_read_conflict" in done.err, done
         assert done.code != 1 or "kernel_" in done.err or "does not run" in done.err, done
     for child in running:
         child.wait()
