@@ -126,7 +126,7 @@ async def test_destroying_removes_files_but_not_the_record(
 ) -> None:
     await kernel.shell("mkdir -p locked/in; chmod 000 locked; ln -s /etc etc")
     await kernel.destroy()
-    left = set(os.listdir(root / kernel.id.hex))  # noqa: PTH208 - one call, not worth a thread
+    left = set(os.listdir(root / kernel.id.hex))
     assert left == {
         "spec.json",
         "pids.json",
@@ -207,7 +207,7 @@ async def test_root_may_be_deeper_than_a_socket_address(tmp_path: Path) -> None:
 async def test_reports_of_an_empty_or_missing_root_are_none(tmp_path: Path) -> None:
     assert await LocalAgentClient("i-local", tmp_path).kernel_reports() == []
     assert await LocalAgentClient("i-local", tmp_path / "missing").kernel_reports() == []
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 - one call, not worth a thread
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_client_loads_nothing_heavy() -> None:

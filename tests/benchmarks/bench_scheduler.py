@@ -32,7 +32,7 @@ COMMON_SHAPES = [slots(1, 2), slots(2, 8), slots(4, 16), slots(8, 32, cuda=1), s
 
 def _agents() -> list[AgentSnapshot]:
     """A third has GPUs, and no two thirds are equally full."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible load
+    chance = random.Random(7)
     return [
         agent(
             f"i-{number:04}",
@@ -84,7 +84,7 @@ LOADS: dict[str, Callable[[int, random.Random], PendingSession]] = {
 
 
 def _snapshot(load: str, strategy: str, count: int) -> Snapshot:
-    chance = random.Random(count)  # noqa: S311 - a reproducible load
+    chance = random.Random(count)
     return world(
         [LOADS[load](number, chance) for number in range(1, count + 1)],
         _agents(),

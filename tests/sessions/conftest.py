@@ -23,7 +23,7 @@ _ROOM = '{"cpu": "64", "mem": "68719476736"}'
 
 @pytest.fixture(scope="session")
 def whole_system() -> Iterator[System]:
-    """An initialised system for the run; its agent has room for 64 sessions of the smallest kind."""
+    """An initialised system for the run; its agent has room for 64 of the smallest sessions."""
     home = Path(tempfile.mkdtemp(prefix="bai-sessions-"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BAI_")}
     environ["BAI_HOME"] = str(home)

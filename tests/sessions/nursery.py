@@ -170,7 +170,7 @@ def become(job: Job) -> int:
 
 
 def bend(job: Job) -> None:
-    defaults = SchedulerRunner.__init__.__kwdefaults__
+    defaults = SchedulerRunner.__init__.__kwdefaults__ or {}
     for name in ("stuck_after", "patience"):
         if name in job:
             defaults[name] = timedelta(seconds=job[name])

@@ -48,7 +48,7 @@ def test_a_batch_command_that_ends_at_once_leaves_nothing_to_finish(system: Syst
 
 
 def test_a_batch_command_that_ended_before_its_session_ran_is_noticed(system: System) -> None:
-    """Who started it was killed in between, and the kernel's own scheduler run comes to it first."""
+    """Who started it was killed in between; the kernel's own scheduler run comes to it first."""
     killed = system.run(
         *CREATE,
         "--startup-command",

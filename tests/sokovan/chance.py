@@ -145,7 +145,7 @@ def _config(chance: Random) -> SchedulingConfig:
 
 
 def make_world(seed: int, sessions: int, agents: int) -> Snapshot:
-    chance = Random(seed)  # noqa: S311 - worlds, not secrets
+    chance = Random(seed)
     requests = [_request(chance) for _ in range(chance.choice([1, 2, 4, 8]))]
     return world(
         [make_session(number, chance, requests) for number in range(1, sessions + 1)],
@@ -157,7 +157,7 @@ def make_world(seed: int, sessions: int, agents: int) -> Snapshot:
 
 
 def make_request(seed: int) -> PendingSession:
-    chance = Random(seed)  # noqa: S311 - worlds, not secrets
+    chance = Random(seed)
     return make_session(50, chance, [_request(chance)])
 
 

@@ -103,7 +103,7 @@ def test_no_limit_is_passed(snapshot: Snapshot) -> None:
 @every_world()
 @given(worlds, seeds)
 def test_the_order_of_rows_does_not_matter(snapshot: Snapshot, seed: int) -> None:
-    chance = Random(seed)  # noqa: S311 - an order, not a secret
+    chance = Random(seed)
     pending, machines = list(snapshot.pending), list(snapshot.agents)
     chance.shuffle(pending)
     chance.shuffle(machines)
