@@ -254,15 +254,15 @@ class App:
     @cached_property
     def session_service(self) -> SessionService:
         from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
-        from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
         from bai_manager.services.session.service import SessionService  # noqa: PLC0415
 
         return SessionService(
             sessions=self.sessions,
             images=ImageRepository(self.database),
             owners=OwnerRepository(self.database),
-            scaling_groups=ScalingGroupRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
             console=self._console,

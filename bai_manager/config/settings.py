@@ -1,7 +1,7 @@
 """The settings of a profile: their names, types, defaults, and what each is for.
 
-The only module that imports pydantic-settings; it is imported when a configuration is loaded,
-not before. Values come from the layers in ``layers.py``, never from the process environment.
+Imported when a configuration is loaded, not before. Values come from the layers in
+``layers.py``, never from the process environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bai_manager.types.credentials import Secret
 from bai_manager.types.errors import InvalidDuration
@@ -202,10 +201,10 @@ class DefaultSettings(_Group):
     timeout: Seconds | None = Field(default=None, description="How long --wait waits.")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """One profile, complete and validated; secrets print as ``***``."""
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
 

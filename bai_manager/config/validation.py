@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from bai_manager.config.errors import InvalidGivenValue, InvalidSetting
 from bai_manager.config.keys import find_key, require_key, values_of
@@ -17,7 +16,7 @@ from bai_manager.config.settings import Settings
 from bai_manager.types.errors import quoted
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from collections.abc import Mapping
 
     from bai_manager.config.keys import Key
 
@@ -61,32 +60,23 @@ def toml_value(name: str, text: str) -> bool | int | float | str:
 
 def _build(layers: Layers) -> Settings:
     """Validate. Raises pydantic's ValidationError."""
-
-    class Layered(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
-            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return tuple(_Source(settings_cls, layer) for layer in layers.stack)
-
-    return Layered()
+    tree: dict[str, object] = {}
+    for layer in reversed(layers.stack):
+        _put_over(tree, nested(layer.values))
+    return Settings.model_validate(tree)
 
 
-class _Source(PydanticBaseSettingsSource):
-    def __init__(self, settings_cls: type[BaseSettings], layer: Layer) -> None:
-        super().__init__(settings_cls)
-        self._tree = nested(layer.values)
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[object, str, bool]:  # noqa: ARG002
-        return self._tree.get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, object]:
-        return self._tree
+def _put_over(tree: dict[str, object], stronger: Mapping[str, object]) -> None:
+    """Lay one tree of values over another, table by table."""
+    for name, value in stronger.items():
+        weaker = tree.get(name)
+        if isinstance(value, dict) and isinstance(weaker, dict):
+            _put_over(weaker, value)
+        elif isinstance(value, dict):
+            tree[name] = {}
+            _put_over(cast("dict[str, object]", tree[name]), value)
+        else:
+            tree[name] = value
 
 
 def _check_kind(settings: Settings, layers: Layers) -> None:

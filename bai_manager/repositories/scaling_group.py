@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, union, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bai_manager.models.agent import agents
 from bai_manager.models.resource_preset import resource_presets
 from bai_manager.models.scaling_group import (
     scaling_groups,
-    sgroups_for_domains,
-    sgroups_for_groups,
-    sgroups_for_keypairs,
 )
 from bai_manager.models.session import sessions
 from bai_manager.repositories.query import Field, apply_query
@@ -50,7 +47,6 @@ from bai_manager.types.status import SESSION_DEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -59,10 +55,8 @@ if TYPE_CHECKING:
     from bai_manager.repositories.rows import AnyRow, AnySelect
     from bai_manager.repositories.scaling_group_use import AgentNumbers
     from bai_manager.services.scaling_group.types import Association, ScalingGroupChanges
-    from bai_manager.sokovan.snapshot import AgentSnapshot
     from bai_manager.types.json import JsonValue
     from bai_manager.types.query import Query
-    from bai_manager.types.status import SessionType
 
 _AGENT_COUNT = (
     select(func.count())
@@ -97,58 +91,11 @@ USER_FIELDS: Mapping[str, Field] = {
 """What is not shown cannot be asked for either."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AllowedGroup:
-    """A resource group open to somebody, and what it takes."""
-
-    name: str
-    is_public: bool
-    session_types: frozenset[SessionType]
-    allow_fractional_resource_fragmentation: bool
-
-
 class ScalingGroupRepository:
     """Resource groups as rows, as what a person may use, and as what the scheduler sees."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def allowed_groups(
-        self, *, domain_name: str, group_id: UUID, access_key: str
-    ) -> list[AllowedGroup]:
-        """Active groups associated with the domain, the project or the key pair, by name."""
-        associated = union(
-            select(sgroups_for_domains.c.scaling_group).where(
-                sgroups_for_domains.c.domain == domain_name
-            ),
-            select(sgroups_for_groups.c.scaling_group).where(
-                sgroups_for_groups.c.group == group_id
-            ),
-            select(sgroups_for_keypairs.c.scaling_group).where(
-                sgroups_for_keypairs.c.access_key == access_key
-            ),
-        )
-        async with self._database.transaction() as connection:
-            rows = await connection.execute(
-                select(
-                    scaling_groups.c.name,
-                    scaling_groups.c.is_public,
-                    scaling_groups.c.scheduler_opts,
-                )
-                .where(scaling_groups.c.is_active, scaling_groups.c.name.in_(associated))
-                .order_by(scaling_groups.c.name)
-            )
-            return [
-                _allowed(row.name, row.is_public, ScalingGroupOptions.from_json(row.scheduler_opts))
-                for row in rows
-            ]
-
-    async def agents_of(self, name: str) -> tuple[AgentSnapshot, ...]:
-        """The group's agents that may take kernels, with what they hold now."""
-        from bai_manager.repositories.snapshot import load_agents  # noqa: PLC0415 - not to list
-
-        async with self._database.transaction() as connection:
-            return await load_agents(connection, name)
 
     async def list_groups(
         self,
@@ -376,12 +323,3 @@ def _row_of(spec: ScalingGroupSpec) -> dict[str, JsonValue]:
     columns = {field.name: to_jsonable(getattr(spec, field.name)) for field in fields(spec)}
     token = spec.wsproxy_api_token
     return {**columns, "wsproxy_api_token": None if token is None else token.reveal()}
-
-
-def _allowed(name: str, is_public: bool, options: ScalingGroupOptions) -> AllowedGroup:
-    return AllowedGroup(
-        name=name,
-        is_public=is_public,
-        session_types=frozenset(options.allowed_session_types),
-        allow_fractional_resource_fragmentation=options.allow_fractional_resource_fragmentation,
-    )

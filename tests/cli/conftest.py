@@ -144,15 +144,25 @@ def ask(cluster: Cluster, typed: Typed) -> Ask:
 
 
 @pytest.fixture
-def change(shaped_database: str, postgres_server: PostgresServer, typed: Typed) -> Ask:
-    """As ``ask``, on a seeded database of the test's own, in each shape: it may be changed."""
+def change(database: str, postgres_server: PostgresServer, typed: Typed) -> Ask:
+    """As ``ask``, on a seeded database of the test's own, which it may change."""
+    return _changing(database, postgres_server, typed)
+
+
+@pytest.fixture
+def both(shaped_database: str, postgres_server: PostgresServer, typed: Typed) -> Ask:
+    """As ``change``, in each of the two shapes."""
+    return _changing(shaped_database, postgres_server, typed)
+
+
+def _changing(url: str, server: PostgresServer, typed: Typed) -> Ask:
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few tests need it
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     from tests import seeds  # noqa: PLC0415 - imports SQLAlchemy
 
     async def seed() -> World:
-        engine = create_async_engine(shaped_database, poolclass=NullPool)
+        engine = create_async_engine(url, poolclass=NullPool)
         async with engine.begin() as connection:
             world = await seeds.seed_world(connection)
             await seeds.seed_session(connection, world.alice, name="train-1")
@@ -160,9 +170,8 @@ def change(shaped_database: str, postgres_server: PostgresServer, typed: Typed) 
         return world
 
     world = asyncio.run(seed())
-    dsn = _address(postgres_server.embedded, shaped_database)
     train = SeededSession(id=world.image_id, name="train-1", kernel_ids=())
-    own = Cluster(world, dsn, train, train)
+    own = Cluster(world, _address(server.embedded, url), train, train)
 
     def change_(person: str, *words: str) -> Done:
         return typed(*words, env=own.environ(person))

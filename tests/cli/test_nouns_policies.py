@@ -1,4 +1,4 @@
-"""``policy keypair``, ``policy user`` and ``policy project`` in both shapes of the database."""
+"""``policy keypair``, ``policy user`` and ``policy project``, where it matters in both shapes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def code_and_error(done: Done) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_policy_is_created_shown_updated_and_deleted(change: Ask, kind: str) -> None:
+def test_a_policy_is_created_shown_updated_and_deleted(both: Ask, kind: str) -> None:
     flag, field = FIELD[kind]
-    assert change("root", "policy", kind, "create", "gold", flag, "7").code == 0
-    assert shown(change, kind, "gold")[field] == 7
-    assert change("root", "policy", kind, "update", "gold", flag, "9").code == 0
-    assert shown(change, kind, "gold")[field] == 9
-    assert change("root", "policy", kind, "delete", "gold", "--yes").code == 0
-    assert change("root", "policy", kind, "show", "gold").code == 3
+    assert both("root", "policy", kind, "create", "gold", flag, "7").code == 0
+    assert shown(both, kind, "gold")[field] == 7
+    assert both("root", "policy", kind, "update", "gold", flag, "9").code == 0
+    assert shown(both, kind, "gold")[field] == 9
+    assert both("root", "policy", kind, "delete", "gold", "--yes").code == 0
+    assert both("root", "policy", kind, "show", "gold").code == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,13 +63,13 @@ def test_deleting_what_is_not_there_is_not_found_unless_ignored(change: Ask, kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_policy_that_changed_since_it_was_shown_is_left_alone(change: Ask, kind: str) -> None:
+def test_a_policy_that_changed_since_it_was_shown_is_left_alone(both: Ask, kind: str) -> None:
     flag, field = FIELD[kind]
-    version = shown(change, kind, "default")["version"]
+    version = shown(both, kind, "default")["version"]
     update = ("root", "policy", kind, "update", "default", flag)
-    assert change(*update, "5", "--if-unchanged", version).code == 0
-    assert change(*update, "6", "--if-unchanged", version).code == 5
-    assert shown(change, kind, "default")[field] == 5
+    assert both(*update, "5", "--if-unchanged", version).code == 0
+    assert both(*update, "6", "--if-unchanged", version).code == 5
+    assert shown(both, kind, "default")[field] == 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,20 +83,18 @@ def test_a_dry_run_changes_nothing(change: Ask, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("person", ["admin", "alice", "monitor"])
 @pytest.mark.parametrize("words", WRITES)
-def test_only_a_superadmin_changes_policies(
-    change: Ask, kind: str, person: str, words: str
-) -> None:
+def test_only_a_superadmin_changes_policies(ask: Ask, kind: str, person: str, words: str) -> None:
     verb = words.format(flag=FIELD[kind][0]).split()
-    assert change(person, "policy", kind, *verb).code == 4
+    assert ask(person, "policy", kind, *verb).code == 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("person", ["root", "admin", "alice", "monitor"])
 @pytest.mark.parametrize("words", READS)
 def test_people_see_the_policies_that_bind_them(
-    change: Ask, kind: str, person: str, words: str
+    ask: Ask, kind: str, person: str, words: str
 ) -> None:
-    done = change(person, "policy", kind, *words.split(), "-o", "json")
+    done = ask(person, "policy", kind, *words.split(), "-o", "json")
     assert done.code == 0, done.err
     assert '"default"' in done.out
 

@@ -1,4 +1,4 @@
-"""``scaling-group`` in both shapes of the database."""
+"""``scaling-group`` where it matters in both shapes of the database."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def shown(change: Ask, name: str, person: str = "root") -> dict[str, Any]:
     return group
 
 
-def test_a_group_is_created_with_typed_options_and_shown(change: Ask) -> None:
+def test_a_group_is_created_with_typed_options_and_shown(both: Ask) -> None:
     create = ("root", "scaling-group", "create", "gpu")
     options = ("--scheduler", "lifo", "--pending-timeout", "1h", "--session-types", "batch")
-    assert change(*create, *options).code == 0
-    group = shown(change, "gpu")
+    assert both(*create, *options).code == 0
+    group = shown(both, "gpu")
     assert group["scheduler"] == "lifo"
     assert group["scheduler_opts"]["pending_timeout"] == 3600
     assert group["scheduler_opts"]["allowed_session_types"] == ["batch"]
@@ -60,20 +60,20 @@ def test_a_group_in_use_is_not_deleted(change: Ask) -> None:
     shown(change, "default")
 
 
-def test_an_unused_group_is_deleted(change: Ask) -> None:
-    assert change("root", "scaling-group", "create", "gpu").code == 0
-    assert change("root", "scaling-group", "delete", "gpu", "--yes").code == 0
-    assert change("root", "scaling-group", "show", "gpu").code == 3
-    assert change("root", "scaling-group", "delete", "gpu", "--yes", "--ignore-not-found").code == 0
+def test_an_unused_group_is_deleted(both: Ask) -> None:
+    assert both("root", "scaling-group", "create", "gpu").code == 0
+    assert both("root", "scaling-group", "delete", "gpu", "--yes").code == 0
+    assert both("root", "scaling-group", "show", "gpu").code == 3
+    assert both("root", "scaling-group", "delete", "gpu", "--yes", "--ignore-not-found").code == 0
 
 
-def test_a_group_is_opened_to_a_domain_and_closed_again(change: Ask) -> None:
-    assert change("root", "scaling-group", "create", "gpu").code == 0
-    assert change("alice", "scaling-group", "show", "gpu").code == 3
-    assert change("root", "scaling-group", "associate", "gpu", "--domain", "default").code == 0
-    assert shown(change, "gpu", "alice")["name"] == "gpu"
-    assert change("root", "scaling-group", "dissociate", "gpu", "--domain", "default").code == 0
-    assert change("alice", "scaling-group", "show", "gpu").code == 3
+def test_a_group_is_opened_to_a_domain_and_closed_again(both: Ask) -> None:
+    assert both("root", "scaling-group", "create", "gpu").code == 0
+    assert both("alice", "scaling-group", "show", "gpu").code == 3
+    assert both("root", "scaling-group", "associate", "gpu", "--domain", "default").code == 0
+    assert shown(both, "gpu", "alice")["name"] == "gpu"
+    assert both("root", "scaling-group", "dissociate", "gpu", "--domain", "default").code == 0
+    assert both("alice", "scaling-group", "show", "gpu").code == 3
 
 
 def test_a_domain_that_does_not_exist_is_named(change: Ask) -> None:
@@ -84,13 +84,13 @@ def test_a_domain_that_does_not_exist_is_named(change: Ask) -> None:
 
 @pytest.mark.parametrize("person", ["admin", "alice", "monitor"])
 @pytest.mark.parametrize("words", WRITES)
-def test_only_a_superadmin_changes_groups(change: Ask, person: str, words: str) -> None:
-    assert change(person, "scaling-group", *words.split()).code == 4
+def test_only_a_superadmin_changes_groups(ask: Ask, person: str, words: str) -> None:
+    assert ask(person, "scaling-group", *words.split()).code == 4
 
 
 @pytest.mark.parametrize("person", ["root", "admin", "alice", "monitor"])
-def test_everybody_sees_the_groups_open_to_them(change: Ask, person: str) -> None:
-    listed = change(person, "scaling-group", "list", "-o", "name")
+def test_everybody_sees_the_groups_open_to_them(ask: Ask, person: str) -> None:
+    listed = ask(person, "scaling-group", "list", "-o", "name")
     assert (listed.code, listed.out.split()) == (0, ["default"])
 
 

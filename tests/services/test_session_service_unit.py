@@ -16,8 +16,8 @@ from bai_manager.clients.agent.pool import AgentPool
 from bai_manager.errors import ExitCode
 from bai_manager.repositories.image import ImageRepository
 from bai_manager.repositories.occupancy import QuotaState
+from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
 from bai_manager.repositories.owner import OwnerRepository
-from bai_manager.repositories.scaling_group import AllowedGroup, ScalingGroupRepository
 from bai_manager.repositories.session import SessionRepository
 from bai_manager.services.session.actions import CreateSessionAction
 from bai_manager.services.session.console import NullConsole
@@ -505,7 +505,7 @@ class Stage:
         self.sessions: Any = create_autospec(SessionRepository, instance=True)
         self.images: Any = create_autospec(ImageRepository, instance=True)
         self.owners: Any = create_autospec(OwnerRepository, instance=True)
-        self.groups: Any = create_autospec(ScalingGroupRepository, instance=True)
+        self.groups: Any = create_autospec(OpenGroupRepository, instance=True)
         self.scheduler = Mock(advance=AsyncMock(), changed=AsyncMock())
         self.sessions.find_live.return_value = existing
         self.sessions.enqueue.return_value = _session("PENDING")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.repositories.occupancy import QuotaState
-    from bai_manager.repositories.scaling_group import AllowedGroup
+    from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.services.session.actions import CreateSessionAction
     from bai_manager.services.session.types import ImageData, OwnerData
     from bai_manager.sokovan.quota import LimitBreach

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.repositories.image import ImageRepository
+    from bai_manager.repositories.open_groups import OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
-    from bai_manager.repositories.scaling_group import ScalingGroupRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.session.actions import (
         CompleteAction,
@@ -83,7 +83,7 @@ class SessionService:
         sessions: SessionRepository,
         images: ImageRepository,
         owners: OwnerRepository,
-        scaling_groups: ScalingGroupRepository,
+        scaling_groups: OpenGroupRepository,
         agents: Agents,
         scheduler: Scheduler,
         console: ConsoleSink,
