@@ -369,7 +369,7 @@ class App:
 
         return SystemService(
             system=SystemRepository(self.database),
-            vault=ProfileVault(self._config),
+            vault=ProfileVault(self._config, dry_run=self._dry_run),
             host=describe_host(),
             volumes=LocalVolumes(self._config.paths.data_dir / "volumes", dry_run=self._dry_run),
         )

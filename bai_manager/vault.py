@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class ProfileVault:
     """The credentials of one profile, as loaded with it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, dry_run: bool = False) -> None:
         self._config = config
+        self._dry_run = dry_run
         self.profile = config.profile_name
 
     def load(self) -> Secrets | None:
@@ -33,5 +34,6 @@ class ProfileVault:
         values = {"secret_key": secrets.secret_key}
         if secrets.admin_password is not None:
             values["admin_password"] = secrets.admin_password
-        save_credentials(self._config.paths, self.profile, values)
-        save_settings(self._config.paths, self.profile, {"access_key": secrets.access_key})
+        paths, dry_run = self._config.paths, self._dry_run
+        save_credentials(paths, self.profile, values, dry_run=dry_run)
+        save_settings(paths, self.profile, {"access_key": secrets.access_key}, dry_run=dry_run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from bai_manager.cli.output.raw import RawWriter
@@ -33,6 +32,8 @@ class TerminalConsole:
 
     async def read_input(self) -> str | None:
         """A line of standard input without its end; None at its end."""
+        import asyncio  # noqa: PLC0415 - not for help and completion
+
         line = await asyncio.to_thread(self._stdin.readline)
         return line.rstrip("\n") if line else None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli.embedded import one_at_a_time, require_embedded
 from bai_manager.cli.options import cli_of
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.rows import emit_object
@@ -115,9 +116,12 @@ def _secrets(cli: Cli) -> RevealedSecrets:
 
 def initialize(cli: Cli, action: InitializeAction) -> InitializeActionResult:
     """Create the schema where there is none, then run the action."""
+    require_embedded(cli.config, "A cluster has been set up by its own manager")
 
     async def whole(app_: App) -> InitializeActionResult:
         await app_.prepare_database()
         return await app_.processor.run(action)
 
-    return cli.run_app(whole)
+    with one_at_a_time(cli.config.paths.data_dir):
+        cli.forget_config()
+        return cli.run_app(whole)

@@ -379,28 +379,33 @@ def run(
     Example: bai-manager session run python -- python -c 'print(6 * 7)'
     """
     cli = cli_of(ctx)
-    session = name or f"run-{unique_suffix()}"
+    limit = seconds(timeout, cli)
     create_action = CreateSessionAction(
-        name=session,
+        name=name or f"run-{unique_suffix()}",
         image=image,
         owner=owner,
         resources=parse_assignments(resources or ()),
         environ=parse_environ(environ or ()),
         group=group or cli.config.settings.defaults.project,
-        timeout=seconds(timeout, cli),
+        wait=False,
     )
     as_json = cli.output.chosen_format.is_structured
-    execute_action = ExecuteSessionAction(  # noqa: S604 - a shell in the session, not here
-        session=session, owner=owner, code=shlex.join(command), shell=True, stream=not as_json
-    )
+
+    def execute_action(own: str) -> ExecuteSessionAction:
+        return ExecuteSessionAction(  # noqa: S604 - a shell in the session, not here
+            session=own, owner=owner, code=shlex.join(command), shell=True, stream=not as_json
+        )
 
     async def whole(processor: ActionProcessor) -> int:
+        # Outside of the block that destroys: a session whose name is taken is not this one's.
+        created = await processor.run(create_action)
+        own = str(created.session.id)
         try:
-            await processor.run(create_action)
-            result = await processor.run(execute_action)
+            await processor.run(WaitSessionAction(session=own, owner=owner, timeout=limit))
+            result = await processor.run(execute_action(own))
         finally:
             if not keep:
-                await processor.run(DestroySessionAction(session=session, owner=owner))
+                await processor.run(DestroySessionAction(session=own, owner=owner))
         if as_json:
             emit_object(cli.output, result, EXECUTION_FIELDS, name=lambda r: r.run_id)
         return result.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, cast, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 
 from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
@@ -31,7 +31,7 @@ from bai_manager.types.status import UserRole
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select, Table
 
     from bai_manager.repositories.database import Database
 
@@ -163,36 +163,20 @@ class AccessRepository:
         return TargetScope(domain_name=found[0])
 
     async def _session(self, session: str, owner: str | None, actor: Actor) -> TargetScope:
+        if owner is not None:
+            return await self._keypair(owner)
         async with self._database.transaction() as connection:
             session_id = await resolve_session(
-                connection,
-                session,
-                owner=owner,
-                visible=None if owner else _visible(actor),
-                prefer_owner=actor.access_key,
+                connection, session, visible=_visible(actor), prefer_owner=actor.access_key
             )
             row = (
-                await connection.execute(
-                    select(
-                        sessions.c.domain_name,
-                        sessions.c.user_uuid,
-                        users.c.role,
-                        sessions.c.access_key,
-                    )
-                    .outerjoin(users, users.c.uuid == sessions.c.user_uuid)
-                    .where(sessions.c.id == session_id)
-                )
+                await connection.execute(_located(sessions).where(sessions.c.id == session_id))
             ).one()
-        return _scope(row.domain_name, row.user_uuid, row.role, row.access_key)
+        return _scope(row.domain_name, row.owner, row.role, row.access_key)
 
     async def _kernel(self, kernel: str, actor: Actor) -> TargetScope:
-        statement = (
-            select(kernels.c.domain_name, kernels.c.user_uuid, users.c.role, kernels.c.access_key)
-            .outerjoin(users, users.c.uuid == kernels.c.user_uuid)
-            .where(id_matches(kernels.c.id, kernel))
-            .limit(2)
-        )
-        visible = _visible(actor, kernels.c.domain_name, kernels.c.user_uuid)
+        statement = _located(kernels).where(id_matches(kernels.c.id, kernel)).limit(2)
+        visible = _visible(actor, kernels)
         if visible is not None:
             statement = statement.where(visible)
         async with self._database.transaction() as connection:
@@ -202,18 +186,32 @@ class AccessRepository:
         if len(rows) > 1:
             raise TooManyKernelsFound(kernel)
         row = rows[0]
-        return _scope(row.domain_name, row.user_uuid, row.role, row.access_key)
+        return _scope(row.domain_name, row.owner, row.role, row.access_key)
 
 
-def _visible(
-    actor: Actor,
-    domain: ColumnElement[str] = sessions.c.domain_name,
-    user: ColumnElement[UUID] = sessions.c.user_uuid,
-) -> ColumnElement[bool] | None:
+def _visible(actor: Actor, table: Table = sessions) -> ColumnElement[bool] | None:
     """What the actor may find without saying whose it is; None is everything."""
     if actor.role in {UserRole.SUPERADMIN, UserRole.MONITOR}:
         return None
-    return domain == actor.domain_name if actor.role is UserRole.ADMIN else user == actor.user_id
+    if actor.role is UserRole.ADMIN:
+        return table.c.domain_name == actor.domain_name
+    own = select(keypairs.c.access_key).where(keypairs.c.user == actor.user_id)
+    return or_(table.c.user_uuid == actor.user_id, table.c.access_key.in_(own))
+
+
+def _located(table: Table) -> Select[tuple[str, UUID, str, str]]:
+    """Domain and owner of sessions or kernels: the user of the key pair.
+
+    ``user_uuid`` is whoever asked for it, also on behalf of another (``services.md`` §1).
+    """
+    owner = func.coalesce(keypairs.c.user, table.c.user_uuid)
+    return select(
+        table.c.domain_name, owner.label("owner"), users.c.role, table.c.access_key
+    ).select_from(
+        table.outerjoin(keypairs, keypairs.c.access_key == table.c.access_key).outerjoin(
+            users, users.c.uuid == owner
+        )
+    )
 
 
 def _scope(

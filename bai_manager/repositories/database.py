@@ -13,7 +13,7 @@ import psycopg.errors
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bai_manager.errors import BackendAIError, TryAgain, Unreachable
+from bai_manager.errors import BackendAIError, ConfigurationError, TryAgain, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +31,12 @@ class DatabaseBusy(TryAgain):
     """A lock, statement or serialization limit was hit; nothing was changed."""
 
     error_code = "backendai_access_unavailable"
+
+
+class SchemaMissing(ConfigurationError):
+    """The tables are not there: the system was not set up, or it is another database."""
+
+    error_code = "backendai_setup_not-ready"
 
 
 class DatabaseError(BackendAIError):
@@ -68,6 +74,7 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             url,
             use_native_hstore=False,
+            hide_parameters=True,  # they may be secrets, and errors are shown and recorded
             connect_args={
                 "connect_timeout": max(2, round(connect_timeout)),
                 "application_name": "bai-manager",
@@ -120,6 +127,11 @@ def _translated(error: DBAPIError) -> BackendAIError:
     text = (
         str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
     )
+    if isinstance(original, psycopg.errors.UndefinedTable):
+        return SchemaMissing(
+            f"The database has no Backend.AI tables: {text}.",
+            hint="On one machine, 'bai-manager init' makes them.",
+        )
     if isinstance(original, _BUSY):
         return DatabaseBusy(
             f"The database is busy: {text}.", hint="Nothing was changed; run the command again."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Text, cast, or_
 
+from bai_manager.models.base import PgEnum
 from bai_manager.types.choice import Choice
 from bai_manager.types.clock import system_clock
 from bai_manager.types.query import FieldKind, Op, check_query
@@ -50,13 +51,19 @@ def apply_query(
     for condition in checked.filters:
         statement = statement.where(_condition(fields[condition.field], condition))
     order = [
-        fields[key.field].column.desc().nulls_last()
-        if key.descending
-        else fields[key.field].column.asc().nulls_last()
+        (
+            _sortable(fields[key.field]).desc() if key.descending else _sortable(fields[key.field])
+        ).nulls_last()
         for key in checked.sort
     ]
     statement = statement.order_by(*order, *default_order)
     return statement if checked.limit is None else statement.limit(checked.limit)
+
+
+def _sortable(field: Field) -> ColumnElement[object]:
+    """The labels of an enum type have another order in each shape: sort them as text."""
+    column: ColumnElement[object] = cast(field.column, Text)
+    return column if isinstance(field.column.type, PgEnum) else field.column
 
 
 def filters_on(query: Query, field: str) -> bool:

@@ -206,23 +206,26 @@ async def _admin(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
     if not spec.password_hash:
         return []
     user_id = uuid4()
-    await connection.execute(
-        insert(users).values(
-            uuid=user_id,
-            username=spec.admin_username,
-            email=spec.admin_email,
-            password=spec.password_hash,
-            need_password_change=False,
-            full_name=spec.admin_full_name,
-            description="The first superadmin.",
-            status=UserStatus.ACTIVE.value,
-            domain_name=spec.domain_name,
-            role=UserRole.SUPERADMIN.value,
-            totp_activated=False,
-            resource_policy=_POLICY,
-            sudo_session_enabled=False,
-        )
-    )
+    if not await _insert_missing(
+        connection,
+        users,
+        {
+            "uuid": user_id,
+            "username": spec.admin_username,
+            "email": spec.admin_email,
+            "password": spec.password_hash,
+            "need_password_change": False,
+            "full_name": spec.admin_full_name,
+            "description": "The first superadmin.",
+            "status": UserStatus.ACTIVE.value,
+            "domain_name": spec.domain_name,
+            "role": UserRole.SUPERADMIN.value,
+            "totp_activated": False,
+            "resource_policy": _POLICY,
+            "sudo_session_enabled": False,
+        },
+    ):
+        return []  # another process was quicker
     await connection.execute(
         insert(keypairs).values(
             user_id=spec.admin_email,

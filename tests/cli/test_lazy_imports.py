@@ -89,7 +89,9 @@ def test_help_and_usage_errors_load_nothing_heavy(
     assert sorted(loaded & NEVER_FOR_HELP) == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["image", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["image", "--help"], ["session", "--help"]], ids=" ".join
+)
 def test_help_has_no_event_loop(bai_home: BaiHome, words: list[str]) -> None:
     _, loaded = _loaded(words, bai_home.environment)
     assert "asyncio" not in loaded

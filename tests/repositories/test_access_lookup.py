@@ -20,6 +20,7 @@ from bai_manager.actions.targets import (
     TargetScope,
     UserTarget,
 )
+from bai_manager.models.session import sessions
 from bai_manager.models.user import keypairs
 from bai_manager.repositories.access import (
     AccessRepository,
@@ -96,6 +97,12 @@ async def _seed(connection: AsyncConnection) -> tuple[World, Person, Person, Per
             session_id=session_id,
             kernel_ids=[UUID(int=session_id.int + (1 << 64))],
         )
+    behalf = await seeds.seed_session(connection, world.alice, name="behalf-1")
+    await connection.execute(
+        update(sessions)
+        .where(sessions.c.id == behalf.id)
+        .values(user_uuid=world.root.user_id)  # as a manager writes it: who asked for it
+    )
     ended = (
         (ENDED_TRAIN, world.alice, "train-1"),
         (OLD_ALICE, world.alice, "old-1"),
@@ -358,8 +365,21 @@ async def test_with_an_owner_only_that_key_pair_s_sessions_are_looked_at(
 ) -> None:
     root, bob = seen.world.root, seen.world.bob
     assert await access.locate(SessionTarget("bbbb", bob.access_key), root.actor) == _of(bob)
-    with pytest.raises(SessionNotFound):
-        await access.locate(SessionTarget("train-1", bob.access_key), root.actor)
+
+
+async def test_naming_an_owner_tells_nobody_which_sessions_that_one_has(
+    access: AccessRepository, seen: Seen
+) -> None:
+    bob, alice = seen.world.bob, seen.world.alice
+    there, missing = (SessionTarget(name, bob.access_key) for name in ("bobs-1", "nothing"))
+    assert await access.locate(there, alice.actor) == await access.locate(missing, alice.actor)
+
+
+async def test_a_session_made_on_somebody_s_behalf_is_that_one_s(
+    access: AccessRepository, seen: Seen
+) -> None:
+    alice = seen.world.alice
+    assert await access.locate(SessionTarget("behalf-1"), alice.actor) == _of(alice)
 
 
 async def test_a_second_key_pair_of_the_same_user_finds_the_user_s_sessions(

@@ -196,6 +196,15 @@ async def test_a_broken_constraint_is_left_to_who_knows_what_it_means(db: Databa
             await seed_domain(connection)
 
 
+async def test_an_error_shows_no_value_of_a_statement(db: Database) -> None:
+    async with db.transaction() as connection:
+        await seed_domain(connection, "hidden-name")
+    with pytest.raises(IntegrityError) as raised:
+        async with db.transaction() as connection:
+            await seed_domain(connection, "hidden-name")
+    assert "parameters: {" not in str(raised.value)
+
+
 async def test_times_are_utc_and_the_program_is_named(db: Database) -> None:
     async with db.transaction() as connection:
         zone = await connection.scalar(text("SHOW timezone"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from bai_manager.models.group import association_groups_users, groups
 from bai_manager.models.image import image_aliases, images
 from bai_manager.models.scaling_group import sgroups_for_domains
 from bai_manager.models.user import keypairs, users
+from bai_manager.repositories.database import Database
 from bai_manager.repositories.system import SystemRepository
 from bai_manager.services.system.types import LocalImage, Secrets, Superadmin, SystemSpec
 from bai_manager.types.credentials import Secret, new_access_key, new_secret_key
@@ -23,7 +25,6 @@ from tests.seeds import ARCHITECTURE, GIB, NO_DOTFILES, seed_agent, seed_world
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
-    from bai_manager.repositories.database import Database
 
 PYTHON = LocalImage(
     canonical="local/stable/python:3.11-host",
@@ -184,6 +185,23 @@ async def test_the_agent_s_row_follows_the_machine(db: Database) -> None:
         "available_slots": {"cpu": "8", "mem": str(16 * GIB)},
         "schedulable": False,  # somebody's decision, not a fact about the machine
     }
+
+
+async def test_two_at_once_make_one_system(database: str) -> None:
+    first, second = Database(database), Database(database)
+    spec = _spec()
+    try:
+        created = await asyncio.gather(
+            SystemRepository(first).complete(spec), SystemRepository(second).complete(spec)
+        )
+        counts = await _counts(first)
+    finally:
+        await first.close()
+        await second.close()
+    assert sorted(sum(created, [])) == sorted(set(sum(created, [])))  # noqa: RUF017 - two lists
+    assert counts["users"] == counts["keypairs"] == counts["domains"] == counts["groups"] == 1
+    assert counts["images"] == counts["agents"] == 1
+    assert counts["roles"] == 3  # of the domain, the project and the user
 
 
 async def test_the_superadmin_is_the_oldest_active_one_with_an_active_key(db: Database) -> None:
