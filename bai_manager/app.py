@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.domain.service import DomainService
     from bai_manager.services.image.service import ImageService
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
@@ -464,6 +465,13 @@ class App:
         from bai_manager.services.scaling_group.service import ScalingGroupService  # noqa: PLC0415
 
         return ScalingGroupService(scaling_groups=ScalingGroupRepository(self.database))
+
+    @cached_property
+    def domain_service(self) -> DomainService:
+        from bai_manager.repositories.domain import DomainRepository  # noqa: PLC0415
+        from bai_manager.services.domain.service import DomainService  # noqa: PLC0415
+
+        return DomainService(domains=DomainRepository(self.database))
 
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""

@@ -89,6 +89,12 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SCALING_GROUP, Operation.DELETE): Rule.SUPERADMIN,
     (EntityType.SCALING_GROUP, Operation.ASSOCIATE): Rule.SUPERADMIN,
     (EntityType.SCALING_GROUP, Operation.DISSOCIATE): Rule.SUPERADMIN,
+    (EntityType.DOMAIN, Operation.LIST): Rule.ANYONE,
+    (EntityType.DOMAIN, Operation.GET): Rule.ANYONE,
+    (EntityType.DOMAIN, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.DOMAIN, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.DOMAIN, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.DOMAIN, Operation.PURGE): Rule.SUPERADMIN,
 }
 
 _MONITORED = frozenset(

@@ -33,6 +33,7 @@ NOUNS: Mapping[str, Noun] = {
     "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "List what sessions can run.", _WORK),
+    "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
     "scaling-group": Noun("scaling_group", "Groups of agents, and who may use them.", _PEOPLE),
     "agent": Noun("agent", "List and inspect agents.", _SYSTEM),

@@ -1,15 +1,16 @@
-"""The rows of the permission store that creating people and projects also writes (§6.4)."""
+"""The rows of the permission store that people and projects also have (§6.4)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from bai_manager.models.rbac import (
     association_scopes_entities,
+    object_permissions,
     permission_groups,
     permissions,
     roles,
@@ -18,7 +19,6 @@ from bai_manager.models.rbac import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -85,6 +85,46 @@ async def register_entity(
             entity_id=entity_id,
         )
         .on_conflict_do_nothing()
+    )
+
+
+async def remove_scope(connection: AsyncConnection, scope_type: str, scope_id: str) -> None:
+    """Forget a scope and the entity it is: its grants, what was placed in it, and its own places.
+
+    Roles that grant nothing any more go too, with whoever held them.
+    """
+    in_scope = and_(
+        permission_groups.c.scope_type == scope_type, permission_groups.c.scope_id == scope_id
+    )
+    found = (
+        await connection.execute(
+            select(permission_groups.c.id, permission_groups.c.role_id).where(in_scope)
+        )
+    ).all()
+    await connection.execute(
+        delete(permissions).where(permissions.c.permission_group_id.in_([row.id for row in found]))
+    )
+    await connection.execute(delete(permission_groups).where(in_scope))
+    elsewhere = select(permission_groups.c.role_id)
+    role_ids = (
+        await connection.scalars(
+            delete(roles)
+            .where(roles.c.id.in_([row.role_id for row in found]), roles.c.id.not_in(elsewhere))
+            .returning(roles.c.id)
+        )
+    ).all()
+    for table in (object_permissions, user_roles):
+        await connection.execute(delete(table).where(table.c.role_id.in_(role_ids)))
+    if scope_type == "user":
+        await connection.execute(delete(user_roles).where(user_roles.c.user_id == UUID(scope_id)))
+    places = association_scopes_entities
+    await connection.execute(
+        delete(places).where(
+            or_(
+                and_(places.c.scope_type == scope_type, places.c.scope_id == scope_id),
+                and_(places.c.entity_type == scope_type, places.c.entity_id == scope_id),
+            )
+        )
     )
 
 
