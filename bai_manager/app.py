@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
+    from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.console import ConsoleSink
@@ -472,6 +473,26 @@ class App:
         from bai_manager.services.domain.service import DomainService  # noqa: PLC0415
 
         return DomainService(domains=DomainRepository(self.database))
+
+    @cached_property
+    def resource_preset_service(self) -> ResourcePresetService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.preset_room import PresetRoomRepository  # noqa: PLC0415
+        from bai_manager.repositories.resource_preset import (  # noqa: PLC0415
+            ResourcePresetRepository,
+        )
+        from bai_manager.services.resource_preset.service import (  # noqa: PLC0415
+            ResourcePresetService,
+        )
+
+        return ResourcePresetService(
+            presets=ResourcePresetRepository(self.database),
+            room=PresetRoomRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""

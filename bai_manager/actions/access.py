@@ -95,6 +95,12 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.DOMAIN, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.DOMAIN, Operation.DELETE): Rule.SUPERADMIN,
     (EntityType.DOMAIN, Operation.PURGE): Rule.SUPERADMIN,
+    (EntityType.RESOURCE_PRESET, Operation.LIST): Rule.ANYONE,
+    (EntityType.RESOURCE_PRESET, Operation.GET): Rule.ANYONE,
+    (EntityType.RESOURCE_PRESET, Operation.CHECK): Rule.OWNER_OR_MONITOR,
+    (EntityType.RESOURCE_PRESET, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.RESOURCE_PRESET, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.RESOURCE_PRESET, Operation.DELETE): Rule.SUPERADMIN,
 }
 
 _MONITORED = frozenset(

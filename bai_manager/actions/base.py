@@ -28,6 +28,7 @@ class EntityType(StrEnum):
     KEYPAIR_RESOURCE_POLICY = "keypair_resource_policy"
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
+    RESOURCE_PRESET = "resource_preset"
 
 
 class Operation(StrEnum):
@@ -55,6 +56,7 @@ class Operation(StrEnum):
     UPLOAD_FILE = "upload_file"
     INITIALIZE = "initialize"
     RUN = "run"
+    CHECK = "check"
     ASSOCIATE = "associate"
     DISSOCIATE = "dissociate"
 
@@ -78,6 +80,7 @@ _READS = frozenset(
         Operation.EXPORT,
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
+        Operation.CHECK,
     }
 )
 

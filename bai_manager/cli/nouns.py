@@ -35,6 +35,7 @@ NOUNS: Mapping[str, Noun] = {
     "image": Noun("image", "List what sessions can run.", _WORK),
     "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
+    "preset": Noun("preset", "Named requests for resources, and what fits now.", _PEOPLE),
     "scaling-group": Noun("scaling_group", "Groups of agents, and who may use them.", _PEOPLE),
     "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
     "metric": Noun("metric", "See who uses what, now and over time.", _WORK),
