@@ -125,8 +125,8 @@ async def dissociate(
             await connection.execute(delete(table).where(table.c.scaling_group == name))
         return [
             _done(name, scope, called, changed=True)
-            for (_, scope), names in found.items()
-            for called in names
+            for scope in Scope
+            for called in found.get((name, scope), ())
         ]
     done = []
     for scope, table, column in (_DOMAINS, _PROJECTS, _KEYPAIRS):

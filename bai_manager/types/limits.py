@@ -44,7 +44,10 @@ def check_text(name: str, text: str | None, most: int) -> None:
     """Raise ``InvalidLimitValue`` for a text that its column cannot hold."""
     if text is not None and len(text) > most:
         raise InvalidLimitValue(
-            text, f"it has {len(text)} characters, more than {most}", example="", noun=name
+            text,
+            f"it has {len(text)} characters, more than {most}",
+            example="a shorter one",
+            noun=name,
         )
 
 

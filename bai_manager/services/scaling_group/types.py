@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.types.errors import InvalidSchedulerOptions
+from bai_manager.types.limits import InvalidLimitValue, check_text
 from bai_manager.types.patches import JsonPatch
 from bai_manager.types.scaling_group_options import (
     AgentSelectionStrategy,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
     from bai_manager.types.resource_slot import ResourceSlot
     from bai_manager.types.status import RouteStatus, SessionType
+
+
+TOKEN_WIDTH: Final = 128
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +190,15 @@ def changed_spec(spec: ScalingGroupSpec, changes: ScalingGroupChanges) -> Scalin
 
 
 def check_spec(spec: ScalingGroupSpec) -> None:
-    """Read the options as the column will be; raises ``InvalidSchedulerOptions``."""
+    """Raise ``InvalidSchedulerOptions``, or ``InvalidLimitValue`` for a text that is too long."""
+    token = spec.wsproxy_api_token
+    check_text("description", spec.description, 512)
+    check_text("wsproxy_addr", spec.wsproxy_addr, 1024)
+    if token is not None and len(token.reveal()) > TOKEN_WIDTH:
+        raise InvalidLimitValue(
+            token, f"it has more than {TOKEN_WIDTH} characters", example="a shorter one"
+        )
+    check_text("driver", spec.driver, 64)
     SchedulerName.parse(spec.scheduler)
     ScalingGroupOptions.from_json(spec.scheduler_opts.to_json())
 
