@@ -40,6 +40,7 @@ def whole_system() -> Iterator[System]:
         system.execute("UPDATE agents SET available_slots = %s", _ROOM)
         yield system
         system.connection.close()
+        system.end_processes()
     finally:
         nursery.close()
         embedded.stop("immediate")

@@ -126,7 +126,9 @@ STEPS_UP: Final = [
     (
         "kernels",
         "RUNNING",
-        _MOVED | {"status_info", "status_changed", "occupied_slots"} | KERNEL_SOMEWHERE.keys(),
+        _MOVED
+        | {"status_info", "status_changed", "occupied_slots", "attached_devices"}
+        | (KERNEL_SOMEWHERE.keys() - {"agent", "agent_addr"}),
     ),
     ("sessions", "RUNNING", _MOVED | {"occupying_slots"}),
 ]

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from bai_manager.cli import root
 from bai_manager.clients.agent.local.client import LocalAgentClient
+from bai_manager.config import load_config
 from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.scheduler import SchedulerRepository
 from bai_manager.repositories.session import SessionRepository
@@ -95,6 +96,7 @@ _WRITES = {
 def main() -> None:
     for name in _EARLY:
         import_module(f"bai_manager.{name}")
+    load_config(os.environ)  # which is when pydantic builds what it validates with
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

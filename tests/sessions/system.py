@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LIMIT = 30.0
+LIMIT = 60.0
 SESSION_ORDER = [
     "PENDING",
     "SCHEDULED",
@@ -99,13 +101,15 @@ class Nursery:
             [sys.executable, str(Path(__file__).with_name("nursery.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
         )
         return cls(folder, process)
 
     def close(self) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(10)
         self.process.stdout.close()
 
@@ -122,13 +126,13 @@ class Nursery:
         child.out.touch()
         child.err.touch()
         line = {
-            **job,
             "id": number,
             "argv": [*argv],
             "environ": dict(environ),
             "stdin": str(stdin),
             "stdout": str(child.out),
             "stderr": str(child.err),
+            **job,
         }
         self.process.stdin.write(json.dumps(line).encode() + b"\n")
         self.process.stdin.flush()
@@ -137,6 +141,7 @@ class Nursery:
     def read_until(self, known: dict[int, int], number: int) -> int:
         assert self.process.stdout is not None
         while number not in known:
+            assert select.select([self.process.stdout], [], [], LIMIT)[0], "a command hangs"
             told = json.loads(self.process.stdout.readline())
             if "pid" in told:
                 self.pids[told["id"]] = told["pid"]
@@ -156,6 +161,10 @@ class Child:
     @property
     def pid(self) -> int:
         return self.nursery.read_until(self.nursery.pids, self.number)
+
+    @property
+    def is_running(self) -> bool:
+        return Path(f"/proc/{self.pid}").exists()
 
     def wait(self) -> Done:
         code = self.nursery.read_until(self.nursery.codes, self.number)
@@ -271,6 +280,12 @@ class System:
     def is_kept(self, kernel_id: UUID) -> bool:
         return state.is_locked(str(self.agents_root / ".locks" / kernel_id.hex))
 
+    def folders(self) -> set[str]:
+        """The kernels that the local agent keeps something of, ended ones included."""
+        if not self.agents_root.exists():
+            return set()
+        return {entry.name for entry in self.agents_root.iterdir() if entry.name[0] != "."}
+
     def processes(self) -> list[str]:
         """Command lines of the processes that kernels of this system consist of."""
         return [line for _, line in self._processes_at(str(self.agents_root))]
@@ -287,12 +302,18 @@ class System:
         if names:
             self.run("session", "destroy", *names).ok()
         self.wait_for_hooks()
-        if any(name[0] != "." for name in os.listdir(self.agents_root)):
+        if self.folders():
             self.run("session", "list").ok()
         check_consistent(self)
         assert self.processes() == []
         for table in ("kernels", "sessions", "audit_logs"):
             self.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    def end_processes(self) -> None:
+        """Kill what a test that failed has left of its kernels."""
+        for pid, _ in self._processes_at(str(self.agents_root)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _processes_at(self, root: str) -> list[tuple[int, str]]:
         found = []
@@ -372,8 +393,7 @@ def _check_processes(system: System, kernels: list[Row]) -> None:
     running = {kernel["id"].hex for kernel in kernels if kernel["status"] == "RUNNING"}
     for kernel_id in running:
         assert system.is_kept(UUID(kernel_id)), f"no process for {kernel_id}"
-    folders = {name for name in os.listdir(system.agents_root) if not name.startswith(".")}
-    assert folders == running
+    assert system.folders() == running
     supervised = {
         line.split(str(system.agents_root) + "/")[1][:32]
         for line in system.processes()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from tests.sessions.system import check_consistent
 
 if TYPE_CHECKING:
-    from tests.sessions.system import Child, System
+    from tests.sessions.system import Child, Done, System
 
-SECONDS = float(os.environ.get("RACE_SECONDS", "8"))
+SECONDS = float(os.environ.get("RACE_SECONDS", "6"))
 """How long sessions are created, used and ended by chance."""
 
 CREATE = ["session", "create", "python", "--name", "race-1", "-o", "json"]
@@ -89,11 +89,11 @@ def test_a_session_destroyed_while_its_kernels_are_created_leaves_nothing(system
 
 
 def test_a_session_destroyed_at_any_moment_of_its_creation_leaves_nothing(system: System) -> None:
-    for number in range(6):
+    for number in range(4):
         name = f"race-{number}"
         creating = system.start(*f"session create python --no-wait --name {name}".split())
         system.until(lambda name=name: name in system.statuses())  # type: ignore[misc]
-        time.sleep(number * 0.04)
+        time.sleep(number * 0.06)
         system.run("session", "destroy", name).ok()
         assert creating.wait().code in {0, 5}
     assert set(system.statuses().values()) <= {"TERMINATED", "CANCELLED"}
@@ -110,9 +110,10 @@ def test_whatever_eight_processes_do_by_chance_all_stays_consistent(system: Syst
     owner = system.add_user(f"chance-{seed}", max_concurrent_sessions=6)
     running: list[Child] = []
     codes: Counter[int] = Counter()
+    unexpected = []
     until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        while len(running) < 8:
+    while running or time.monotonic() < until:
+        while len(running) < 8 and time.monotonic() < until:
             argv, kill_after = _any_command(chance)
             child = system.start(*argv, environ=owner, stuck_after=0.5)
             running.append(child)
@@ -123,10 +124,9 @@ def test_whatever_eight_processes_do_by_chance_all_stays_consistent(system: Syst
             _kill_any_kernel(system, chance)
         done = running.pop(0).wait()
         codes[done.code] += 1
-        assert done.code in {0, 1, 3, 5, -9} or "session_read_conflict" in done.err, done
-        assert done.code != 1 or "kernel_" in done.err or "does not run" in done.err, done
-    for child in running:
-        child.wait()
+        if not _is_expected(done):
+            unexpected.append(done)
+    assert unexpected == []
     check_consistent_after_list(system)
     assert codes[0] > codes[-9] > 0
 
@@ -157,6 +157,13 @@ def _any_command(chance: random.Random) -> tuple[list[str], float | None]:
         ]
     )
     return argv, chance.uniform(0.0, 0.3) if chance.random() < 0.15 else None
+
+
+def _is_expected(done: Done) -> bool:
+    """Killed, done, or refused; code in a session that is ended meanwhile may end anyhow."""
+    if done.code in {0, 3, 5, -signal.SIGKILL} or "session_read_conflict" in done.err:
+        return True
+    return done.argv[1] == "exec" and done.code in {1, 6, 137, 143}
 
 
 def _kill_any_kernel(system: System, chance: random.Random) -> None:

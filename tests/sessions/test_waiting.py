@@ -19,11 +19,10 @@ CREATE = ["session", "create", "python", "-o", "json", "--name"]
 
 @pytest.fixture
 def full(system: System) -> Iterator[System]:
-    """Room for two sessions of one core; ``full-1`` and ``full-2`` are there."""
+    """Room for one session of one core; ``full-1`` is there."""
     (agent,) = system.rows("SELECT available_slots FROM agents")
-    system.execute("""UPDATE agents SET available_slots = '{"cpu": "2", "mem": "8589934592"}'""")
-    for number in (1, 2):
-        system.run(*CREATE, f"full-{number}").ok()
+    system.execute("""UPDATE agents SET available_slots = '{"cpu": "1", "mem": "8589934592"}'""")
+    system.run(*CREATE, "full-1").ok()
     yield system
     names = [name for name, status in system.statuses().items() if status != "TERMINATED"]
     system.run("session", "destroy", *names)
