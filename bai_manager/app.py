@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
     from bai_manager.services.domain.service import DomainService
+    from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
     from bai_manager.services.kernel.service import KernelService
+    from bai_manager.services.keypair.service import KeypairService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
@@ -53,11 +55,16 @@ if TYPE_CHECKING:
     from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
+    from bai_manager.services.session.actions import (
+        DestroySessionAction,
+        DestroySessionActionResult,
+    )
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
@@ -81,6 +88,16 @@ class ProfileAuthorizer:
 
     async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
         return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class LaterSessions:
+    """Ends sessions through the session service, which is loaded when there are some to end."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def destroy_session(self, action: DestroySessionAction) -> DestroySessionActionResult:
+        return await self._app.session_service.destroy_session(action)
 
 
 class App:
@@ -304,9 +321,16 @@ class App:
     @cached_property
     def auth_service(self) -> AuthService:
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.password import PasswordRepository  # noqa: PLC0415
         from bai_manager.services.auth.service import AuthService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
 
-        return AuthService(owners=OwnerRepository(self.database))
+        return AuthService(
+            owners=OwnerRepository(self.database),
+            passwords=PasswordRepository(self.database),
+            hash_password=hash_password,
+            verify_password=verify,
+        )
 
     @cached_property
     def audit_service(self) -> AuditService:
@@ -491,6 +515,53 @@ class App:
             room=PresetRoomRepository(self.database),
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def user_service(self) -> UserService:
+        from bai_manager.repositories.usage import UsageRepository  # noqa: PLC0415
+        from bai_manager.repositories.user import UserRepository  # noqa: PLC0415
+        from bai_manager.repositories.user_purge import UserPurgeRepository  # noqa: PLC0415
+        from bai_manager.services.user.service import UserService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserService(
+            users=UserRepository(self.database),
+            purges=UserPurgeRepository(self.database),
+            usage=UsageRepository(self.database),
+            sessions=LaterSessions(self),
+            hash_password=hash_password,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def keypair_service(self) -> KeypairService:
+        from bai_manager.repositories.keypair import KeypairRepository  # noqa: PLC0415
+        from bai_manager.services.keypair.service import KeypairService  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return KeypairService(
+            keypairs=KeypairRepository(self.database),
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    @cached_property
+    def group_service(self) -> GroupService:
+        from bai_manager.repositories.group import GroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.group_purge import GroupPurgeRepository  # noqa: PLC0415
+        from bai_manager.repositories.usage import UsageRepository  # noqa: PLC0415
+        from bai_manager.services.group.service import GroupService  # noqa: PLC0415
+
+        return GroupService(
+            groups=GroupRepository(self.database),
+            purges=GroupPurgeRepository(self.database),
+            usage=UsageRepository(self.database),
+            sessions=LaterSessions(self),
             clock=self._clock,
         )
 

@@ -29,6 +29,9 @@ class Rule(Enum):
     ANYONE = "any active user"
     OWNER = "the owner, an admin of the owner's domain, or a superadmin"
     OWNER_OR_MONITOR = "the owner, an admin of the owner's domain, a monitor, or a superadmin"
+    MEMBER_OR_MONITOR = (
+        "a member of the project, an admin of its domain, a monitor, or a superadmin"
+    )
     DOMAIN_ADMIN = "an admin of the domain, or a superadmin"
     DOMAIN_ADMIN_OR_MONITOR = "an admin of the domain, a monitor, or a superadmin"
     SUPERADMIN = "a superadmin"
@@ -101,13 +104,64 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.RESOURCE_PRESET, Operation.CREATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.AUTH, Operation.UPDATE_PASSWORD): Rule.OWNER,
+    (EntityType.USER, Operation.LIST): Rule.ANYONE,
+    (EntityType.USER, Operation.GET): Rule.OWNER_OR_MONITOR,
+    (EntityType.USER, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.PURGE): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.PREVIEW_PURGE): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.SET_PASSWORD): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.RESET_PASSWORD): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.GET_STATS): Rule.OWNER_OR_MONITOR,
+    (EntityType.KEYPAIR, Operation.LIST): Rule.ANYONE,
+    (EntityType.KEYPAIR, Operation.GET): Rule.OWNER_OR_MONITOR,
+    (EntityType.KEYPAIR, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR, Operation.ROTATE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.KEYPAIR, Operation.GET_SSH_KEYPAIR): Rule.OWNER_OR_MONITOR,
+    (EntityType.KEYPAIR, Operation.GENERATE_SSH_KEYPAIR): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.UPLOAD_SSH_KEYPAIR): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.LIST_DOTFILES): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.CREATE_DOTFILE): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.UPDATE_DOTFILE): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.DELETE_DOTFILE): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.GET_BOOTSTRAP_SCRIPT): Rule.OWNER,
+    (EntityType.KEYPAIR, Operation.SET_BOOTSTRAP_SCRIPT): Rule.OWNER,
+    (EntityType.GROUP, Operation.LIST): Rule.ANYONE,
+    (EntityType.GROUP, Operation.GET): Rule.MEMBER_OR_MONITOR,
+    (EntityType.GROUP, Operation.CREATE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.UPDATE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.DELETE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.PURGE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.PREVIEW_PURGE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.LIST_MEMBERS): Rule.DOMAIN_ADMIN_OR_MONITOR,
+    (EntityType.GROUP, Operation.ADD_MEMBER): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.REMOVE_MEMBER): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.USAGE_PER_MONTH): Rule.DOMAIN_ADMIN_OR_MONITOR,
+    (EntityType.GROUP, Operation.USAGE_PER_PERIOD): Rule.DOMAIN_ADMIN_OR_MONITOR,
+    (EntityType.GROUP, Operation.LIST_DOTFILES): Rule.MEMBER_OR_MONITOR,
+    (EntityType.GROUP, Operation.CREATE_DOTFILE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.UPDATE_DOTFILE): Rule.DOMAIN_ADMIN,
+    (EntityType.GROUP, Operation.DELETE_DOTFILE): Rule.DOMAIN_ADMIN,
 }
 
 _MONITORED = frozenset(
-    {Rule.OWNER_OR_MONITOR, Rule.DOMAIN_ADMIN_OR_MONITOR, Rule.SUPERADMIN_OR_MONITOR}
+    {
+        Rule.OWNER_OR_MONITOR,
+        Rule.MEMBER_OR_MONITOR,
+        Rule.DOMAIN_ADMIN_OR_MONITOR,
+        Rule.SUPERADMIN_OR_MONITOR,
+    }
 )
 _OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR})
-_DOMAIN_ADMINISTERED = _OWNED | {Rule.DOMAIN_ADMIN, Rule.DOMAIN_ADMIN_OR_MONITOR}
+_DOMAIN_ADMINISTERED = _OWNED | {
+    Rule.MEMBER_OR_MONITOR,
+    Rule.DOMAIN_ADMIN,
+    Rule.DOMAIN_ADMIN_OR_MONITOR,
+}
 
 
 def rule_for(action: type[Action[ActionResult]]) -> Rule:
@@ -122,6 +176,8 @@ def is_allowed(rule: Rule, actor: Actor, scope: TargetScope) -> bool:
     if actor.role is UserRole.MONITOR:
         return rule in _MONITORED
     if rule in _OWNED and scope.owner_user_id == actor.user_id:
+        return True
+    if rule is Rule.MEMBER_OR_MONITOR and scope.actor_is_member:
         return True
     return (
         actor.role is UserRole.ADMIN

@@ -22,6 +22,9 @@ class EntityType(StrEnum):
     AGENT = "agent"
     IMAGE = "image"
     SCHEDULER = "scheduler"
+    USER = "user"
+    KEYPAIR = "keypair"
+    GROUP = "group"
     METRIC = "metric"
     DOMAIN = "domain"
     SCALING_GROUP = "scaling_group"
@@ -59,6 +62,26 @@ class Operation(StrEnum):
     CHECK = "check"
     ASSOCIATE = "associate"
     DISSOCIATE = "dissociate"
+    PREVIEW_PURGE = "preview_purge"
+    GET_STATS = "get_stats"
+    SET_PASSWORD = "set_password"  # noqa: S105 - an operation
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - an operation
+    UPDATE_PASSWORD = "update_password"  # noqa: S105 - an operation
+    ROTATE = "rotate"
+    GET_SSH_KEYPAIR = "get_ssh_keypair"
+    GENERATE_SSH_KEYPAIR = "generate_ssh_keypair"
+    UPLOAD_SSH_KEYPAIR = "upload_ssh_keypair"
+    LIST_DOTFILES = "list_dotfiles"
+    CREATE_DOTFILE = "create_dotfile"
+    UPDATE_DOTFILE = "update_dotfile"
+    DELETE_DOTFILE = "delete_dotfile"
+    GET_BOOTSTRAP_SCRIPT = "get_bootstrap_script"
+    SET_BOOTSTRAP_SCRIPT = "set_bootstrap_script"
+    LIST_MEMBERS = "list_members"
+    ADD_MEMBER = "add_member"
+    REMOVE_MEMBER = "remove_member"
+    USAGE_PER_MONTH = "usage_per_month"
+    USAGE_PER_PERIOD = "usage_per_period"
 
     @property
     def is_write(self) -> bool:
@@ -81,6 +104,14 @@ _READS = frozenset(
         Operation.DOWNLOAD_FILE,
         Operation.COMPLETE,
         Operation.CHECK,
+        Operation.PREVIEW_PURGE,
+        Operation.GET_STATS,
+        Operation.GET_SSH_KEYPAIR,
+        Operation.LIST_DOTFILES,
+        Operation.GET_BOOTSTRAP_SCRIPT,
+        Operation.LIST_MEMBERS,
+        Operation.USAGE_PER_MONTH,
+        Operation.USAGE_PER_PERIOD,
     }
 )
 

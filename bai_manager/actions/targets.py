@@ -30,14 +30,14 @@ class DomainTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProjectTarget:
-    """One project (group), by name or id."""
+    """One project (group) that the actor may see: by name, ``DOMAIN/NAME``, id or id prefix."""
 
     project: str
 
 
 @dataclass(frozen=True, slots=True)
 class UserTarget:
-    """One user, by e-mail or id."""
+    """One user, by e-mail, user name, id or id prefix."""
 
     user: str
 
@@ -66,7 +66,10 @@ class KernelTarget:
 
 @dataclass(frozen=True, slots=True)
 class VisibleTarget:
-    """Whatever the actor may see; the processor fills in the action's ``visible`` field."""
+    """Whatever the actor may see; the processor fills in the action's ``visible`` field.
+
+    As a scope it is the actor's own domain and the actor's own things.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,14 +96,17 @@ Target: TypeAlias = (
 class TargetScope:
     """Where a target lies: its domain, its owner and how privileged that owner is.
 
-    ``owner_access_key`` is set for what belongs to a key pair; the processor hands it to
-    actions that left their owner open. All fields are None for the whole system.
+    ``owner_access_key`` is set for what belongs to a key pair; the processor hands it to actions
+    that left their owner open. ``group_id`` is set for a project, and handed to every action that
+    has a field for it. All fields are None for the whole system.
     """
 
     domain_name: str | None = None
     owner_user_id: UUID | None = None
     owner_role: UserRole | None = None
     owner_access_key: str | None = None
+    group_id: UUID | None = None
+    actor_is_member: bool = False
 
 
 class TargetDirectory(Protocol):

@@ -47,6 +47,21 @@ def complete_agent(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]
     return _names(ctx, "agent", incomplete)
 
 
+def complete_user(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """E-mails of users."""
+    return _names(ctx, "user", incomplete)
+
+
+def complete_keypair(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Access keys."""
+    return _names(ctx, "keypair", incomplete)
+
+
+def complete_group(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of projects."""
+    return _names(ctx, "group", incomplete)
+
+
 def complete_domain(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Names of domains."""
     return _names(ctx, "domain", incomplete)

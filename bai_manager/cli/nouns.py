@@ -34,6 +34,8 @@ NOUNS: Mapping[str, Noun] = {
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "List what sessions can run.", _WORK),
     "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
+    "user": Noun("user", "Users, their passwords and key pairs.", _PEOPLE),
+    "group": Noun("group", "Projects, their members and what they used.", _PEOPLE),
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
     "preset": Noun("preset", "Named requests for resources, and what fits now.", _PEOPLE),
     "scaling-group": Noun("scaling_group", "Groups of agents, and who may use them.", _PEOPLE),
@@ -49,7 +51,7 @@ NOUNS: Mapping[str, Noun] = {
     "schema": Noun("schema", "Print the JSON Schema of a noun's results.", _SYSTEM),
     "help": Noun("help", "Read about exit codes, formats, filters and the environment.", _SYSTEM),
 }
-ALIASES: Mapping[str, str] = {"resource-group": "scaling-group"}
+ALIASES: Mapping[str, str] = {"project": "group", "resource-group": "scaling-group"}
 
 
 def _process_given_value(self: TyperOption, ctx: Context, value: Any) -> Any:

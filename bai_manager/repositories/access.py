@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, cast, func, or_, select
+from sqlalchemy import Text, cast, exists, func, or_, select
 
 from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
@@ -19,11 +19,12 @@ from bai_manager.actions.targets import (
     UserTarget,
     VisibleTarget,
 )
-from bai_manager.errors import NotFound
-from bai_manager.models.group import groups
+from bai_manager.models.group import association_groups_users, groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import keypairs, users
+from bai_manager.repositories.people import resolve_group, resolve_user
 from bai_manager.repositories.session import id_matches, resolve_session
+from bai_manager.services.keypair.errors import KeyPairNotFound
 from bai_manager.services.session.errors import KernelNotFound, TooManyKernelsFound
 from bai_manager.types.credentials import Secret
 from bai_manager.types.status import UserRole
@@ -36,24 +37,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.database import Database
 
 
-class KeyPairNotFound(NotFound):
-    """No such access key."""
-
-    error_code = "keypair_read_not-found"
-
-
-class UserNotFound(NotFound):
-    """No such user."""
-
-    error_code = "user_read_not-found"
-
-
-class GroupNotFound(NotFound):
-    """No such project."""
-
-    error_code = "group_read_not-found"
-
-
+_SEE_ALL = frozenset({UserRole.SUPERADMIN, UserRole.MONITOR})
 _OWNER = (
     keypairs.c.access_key,
     users.c.uuid,
@@ -105,8 +89,10 @@ class AccessRepository:
     async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: PLR0911 - a case each
         """Where the target lies and whose it is; raises not-found for what cannot be seen."""
         match target:
-            case SystemTarget() | VisibleTarget():
+            case SystemTarget():
                 return TargetScope()
+            case VisibleTarget():
+                return TargetScope(domain_name=actor.domain_name, owner_user_id=actor.user_id)
             case DomainTarget(domain_name):
                 return TargetScope(domain_name=domain_name)
             case KeypairTarget(access_key):
@@ -114,7 +100,7 @@ class AccessRepository:
             case UserTarget(user):
                 return await self._user(user)
             case ProjectTarget(project):
-                return await self._project(project)
+                return await self._project(project, actor)
             case SessionTarget(session, owner):
                 return await self._session(session, owner, actor)
             case KernelTarget(kernel):
@@ -130,37 +116,38 @@ class AccessRepository:
                 )
             ).one_or_none()
         if row is None:
-            raise KeyPairNotFound(
-                f"There is no key pair {access_key!r}.",
-                hint="List key pairs with 'bai-manager user keypair list'.",
-            )
+            raise KeyPairNotFound(access_key)
         return _scope(row.domain_name, row.uuid, row.role, row.access_key)
 
     async def _user(self, user: str) -> TargetScope:
         async with self._database.transaction() as connection:
+            user_id = await resolve_user(connection, user)
             row = (
                 await connection.execute(
-                    select(users.c.uuid, users.c.role, users.c.domain_name).where(
-                        or_(users.c.email == user, cast(users.c.uuid, Text) == user.lower())
-                    )
+                    select(users.c.role, users.c.domain_name).where(users.c.uuid == user_id)
                 )
-            ).one_or_none()
-        if row is None:
-            raise UserNotFound(f"There is no user {user!r}.")
-        return _scope(row.domain_name, row.uuid, row.role)
+            ).one()
+        return _scope(row.domain_name, user_id, row.role)
 
-    async def _project(self, project: str) -> TargetScope:
+    async def _project(self, project: str, actor: Actor) -> TargetScope:
+        """Superadmins and monitors may mean any domain's, others only one of their own."""
+        domain = None if actor.role in _SEE_ALL else actor.domain_name
         async with self._database.transaction() as connection:
-            found = (
-                await connection.scalars(
-                    select(groups.c.domain_name).where(
-                        or_(groups.c.name == project, cast(groups.c.id, Text) == project.lower())
+            group_id = await resolve_group(connection, project, domain=domain)
+            membership = exists().where(
+                association_groups_users.c.group_id == group_id,
+                association_groups_users.c.user_id == actor.user_id,
+            )
+            row = (
+                await connection.execute(
+                    select(groups.c.domain_name, membership.label("is_member")).where(
+                        groups.c.id == group_id
                     )
                 )
-            ).all()
-        if len(found) != 1:
-            raise GroupNotFound(f"There is no one project {project!r}.")
-        return TargetScope(domain_name=found[0])
+            ).one()
+        return TargetScope(
+            domain_name=row.domain_name, group_id=group_id, actor_is_member=row.is_member
+        )
 
     async def _session(self, session: str, owner: str | None, actor: Actor) -> TargetScope:
         if owner is not None:
@@ -191,7 +178,7 @@ class AccessRepository:
 
 def _visible(actor: Actor, table: Table = sessions) -> ColumnElement[bool] | None:
     """What the actor may find without saying whose it is; None is everything."""
-    if actor.role in {UserRole.SUPERADMIN, UserRole.MONITOR}:
+    if actor.role in _SEE_ALL:
         return None
     if actor.role is UserRole.ADMIN:
         return table.c.domain_name == actor.domain_name

@@ -25,14 +25,15 @@ from sqlalchemy import (
 from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
-from bai_manager.repositories.access import GroupNotFound, UserNotFound
 from bai_manager.repositories.session import id_matches, resolve_session
+from bai_manager.services.group.errors import GroupNotFound
 from bai_manager.services.metric.types import LiveKernel, SlotHours, UsageDimension
 from bai_manager.services.session.errors import (
     KernelNotFound,
     SessionNotFound,
     TooManyKernelsFound,
 )
+from bai_manager.services.user.errors import UserNotFound
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import KERNEL_RESOURCE_OCCUPIED, KernelStatus
 
@@ -172,7 +173,7 @@ async def _user(connection: AsyncConnection, user: str, visible: Visibility) -> 
     statement = statement.where(_seen(visible, users.c.domain_name, users.c.uuid))
     found = (await connection.scalars(statement)).one_or_none()
     if found is None:
-        return _unknown_id(user, visible, lambda _: UserNotFound(f"There is no user {user!r}."))
+        return _unknown_id(user, visible, UserNotFound)
     return str(found)
 
 
@@ -190,11 +191,7 @@ async def _projects(
     found = [str(project_id) for project_id in await connection.scalars(statement)]
     if group is None or found:
         return found
-
-    def missing(_: str) -> GroupNotFound:
-        return GroupNotFound(f"There is no project {group!r}.")
-
-    return [_unknown_id(group, visible, missing)]
+    return [_unknown_id(group, visible, GroupNotFound)]
 
 
 def _unknown_id(given: str, visible: Visibility, error: Callable[[str], Exception]) -> str:

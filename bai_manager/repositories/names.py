@@ -22,6 +22,9 @@ Completable: TypeAlias = Literal[
     "kernel",
     "image",
     "agent",
+    "user",
+    "keypair",
+    "group",
     "domain",
     "scaling_group",
     "preset",
@@ -70,6 +73,26 @@ _STATEMENTS: Final[dict[Completable, str]] = {
         SELECT id, status::text FROM agents
         WHERE starts_with(id, %(prefix)s) AND %(all)s
         ORDER BY id LIMIT %(most)s
+    """,
+    "user": """
+        SELECT email, coalesce(role::text, 'user') FROM users
+        WHERE starts_with(email, %(prefix)s)
+        AND (%(all)s OR (%(admin)s AND domain_name = %(domain)s) OR uuid = %(user)s)
+        ORDER BY email LIMIT %(most)s
+    """,
+    "keypair": """
+        SELECT k.access_key, u.email FROM keypairs k JOIN users u ON u.uuid = k."user"
+        WHERE starts_with(k.access_key, %(prefix)s)
+        AND (%(all)s OR (%(admin)s AND u.domain_name = %(domain)s) OR u.uuid = %(user)s)
+        ORDER BY u.email, k.access_key LIMIT %(most)s
+    """,
+    "group": """
+        SELECT name, 'project of ' || domain_name FROM groups
+        WHERE starts_with(name, %(prefix)s)
+        AND (%(all)s OR (%(admin)s AND domain_name = %(domain)s) OR id IN (
+            SELECT group_id FROM association_groups_users WHERE user_id = %(user)s
+        ))
+        ORDER BY name LIMIT %(most)s
     """,
     "domain": """
         SELECT name, 'domain' FROM domains

@@ -33,6 +33,7 @@ SCOPES = {
     "other domain": _scope("other"),
     "domain itself": _scope(owner=None, role=None),
     "other domain itself": _scope("other", None, None),
+    "own project": TargetScope(domain_name="default", actor_is_member=True),
     "whole system": TargetScope(),
 }
 ALL = frozenset(SCOPES)
@@ -53,6 +54,7 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.ANYONE: ALL,
         Rule.OWNER: OF_DOMAIN,
         Rule.OWNER_OR_MONITOR: OF_DOMAIN,
+        Rule.MEMBER_OR_MONITOR: OF_DOMAIN,
         Rule.DOMAIN_ADMIN: OF_DOMAIN,
         Rule.DOMAIN_ADMIN_OR_MONITOR: OF_DOMAIN,
         Rule.SUPERADMIN: NONE,
@@ -63,6 +65,7 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.ANYONE: ALL,
         Rule.OWNER: OWN,
         Rule.OWNER_OR_MONITOR: OWN,
+        Rule.MEMBER_OR_MONITOR: frozenset({"own project"}),
         Rule.DOMAIN_ADMIN: NONE,
         Rule.DOMAIN_ADMIN_OR_MONITOR: NONE,
         Rule.SUPERADMIN: NONE,
@@ -73,6 +76,7 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.ANYONE: ALL,
         Rule.OWNER: NONE,
         Rule.OWNER_OR_MONITOR: ALL,
+        Rule.MEMBER_OR_MONITOR: ALL,
         Rule.DOMAIN_ADMIN: NONE,
         Rule.DOMAIN_ADMIN_OR_MONITOR: ALL,
         Rule.SUPERADMIN: NONE,

@@ -52,6 +52,7 @@ COMMANDS: dict[str, str] = {
     "agent show": "agent show i-local",
     "audit list": "audit list --all",
     "auth whoami": "auth whoami",
+    "auth password": "auth password --old-password-file SECRET --password-file SECRET",
     "scheduler run": "scheduler run",
     "db status": "db status",
     "db start": "db start",
@@ -192,6 +193,13 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         known = {"FILE": str(letter), "COPY": str(copy)}
         if path == "session destroy":
             done("session", "create", "python", "--name", "walk-2")
+        if path == "auth password":
+            secret = tmp_path / "secret.txt"
+            secret.touch(0o600)
+            secret.write_text("correct horse\n")
+            known["SECRET"] = str(secret)
+            words = ("user", "password", "set", "admin@localhost", "--password-file", str(secret))
+            done(*words)
         if path == "session download":
             done("session", "upload", "walk-1", str(letter))
         if "KERNEL" in COMMANDS[path]:

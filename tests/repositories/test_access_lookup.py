@@ -22,20 +22,18 @@ from bai_manager.actions.targets import (
 )
 from bai_manager.models.session import sessions
 from bai_manager.models.user import keypairs
-from bai_manager.repositories.access import (
-    AccessRepository,
-    GroupNotFound,
-    KeyPairNotFound,
-    UserNotFound,
-)
+from bai_manager.repositories.access import AccessRepository
 from bai_manager.repositories.database import Database
 from bai_manager.repositories.session import SessionRepository
+from bai_manager.services.group.errors import GroupNotFound, TooManyGroupsMatched
+from bai_manager.services.keypair.errors import KeyPairNotFound
 from bai_manager.services.session.errors import (
     KernelNotFound,
     SessionNotFound,
     TooManyKernelsFound,
     TooManySessionsMatched,
 )
+from bai_manager.services.user.errors import UserNotFound
 from bai_manager.types.credentials import new_access_key
 from bai_manager.types.status import UserRole, UserStatus
 from tests import seeds
@@ -220,9 +218,25 @@ async def test_a_project_is_found_by_id_and_by_a_name_that_is_the_only_one(
 ) -> None:
     actor = seen.world.root.actor
     by_id = ProjectTarget(str(seen.world.other_project_id))
-    assert await access.locate(by_id, actor) == TargetScope(domain_name="other")
-    by_name = ProjectTarget("research")
-    assert await access.locate(by_name, actor) == TargetScope(domain_name="default")
+    assert await access.locate(by_id, actor) == TargetScope(
+        domain_name="other", group_id=seen.world.other_project_id
+    )
+    by_name = await access.locate(ProjectTarget("research"), actor)
+    assert (by_name.domain_name, by_name.actor_is_member) == ("default", False)
+
+
+async def test_a_project_is_one_of_the_actor_s_domain_unless_the_actor_sees_all(
+    access: AccessRepository, seen: Seen
+) -> None:
+    world = seen.world
+    found = await access.locate(ProjectTarget("default"), world.carol.actor)
+    assert found == TargetScope(
+        domain_name="other", group_id=world.other_project_id, actor_is_member=True
+    )
+    named = await access.locate(ProjectTarget("other/default"), world.root.actor)
+    assert named.group_id == world.other_project_id
+    with pytest.raises(GroupNotFound):
+        await access.locate(ProjectTarget(str(world.other_project_id)), world.admin.actor)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +245,7 @@ async def test_a_project_is_found_by_id_and_by_a_name_that_is_the_only_one(
         (KeypairTarget("AKIANOBODY"), KeyPairNotFound),
         (UserTarget("nobody@example.com"), UserNotFound),
         (ProjectTarget("nowhere"), GroupNotFound),
-        (ProjectTarget("default"), GroupNotFound),  # one in each domain
+        (ProjectTarget("default"), TooManyGroupsMatched),  # one in each domain
     ],
     ids=["key pair", "user", "project", "project of two domains"],
 )

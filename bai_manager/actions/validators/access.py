@@ -34,10 +34,14 @@ class AccessValidator:
 
 
 def _bound(action: ActionT, scope: TargetScope, actor: Actor) -> ActionT:
-    """Fill in what the caller left to the actor: whose the target is, and how far to look."""
+    """Fill in what the caller left open: whose or which it is, who asks, how far to look."""
     known: dict[str, object] = {}
     if scope.owner_access_key is not None and getattr(action, "owner", "") is None:
         known["owner"] = scope.owner_access_key
+    if hasattr(action, "group_id"):  # also over what the caller says: nobody looked at that
+        known["group_id"] = scope.group_id
+    if hasattr(action, "requester"):
+        known["requester"] = actor.user_id
     if isinstance(action.target(), VisibleTarget):
         known["visible"] = visibility_of(actor)
     return dataclasses.replace(action, **known) if known else action
