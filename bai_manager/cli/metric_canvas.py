@@ -65,8 +65,9 @@ class BrailleCanvas:
             self._lines[row][column] = line
 
     def mark(self, line: int, x: float, y: float, letter: str) -> None:
-        column, row = _scaled(Point(x, y), self.width, self.height)
-        self._letters.setdefault((row, column), Cell(letter, line))
+        dot = _scaled(Point(x, y), self.width * _DOTS_WIDE, self.height * _DOTS_HIGH)
+        place = dot[1] // _DOTS_HIGH, dot[0] // _DOTS_WIDE
+        self._letters.setdefault(place, Cell(letter, line))
 
     def rows(self) -> Iterator[list[Cell]]:
         for row in range(self.height):

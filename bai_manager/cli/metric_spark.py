@@ -6,10 +6,12 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from bai_manager.cli.metric_units import amount_text
 from bai_manager.cli.output.columns import Column
+from bai_manager.cli.output.rows import emit_rows
+from bai_manager.cli.session_columns import LIST_COLUMNS
 from bai_manager.services.metric.actions import (
     ContainerMetricAction,
     ContainerMetricOptionalLabel,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bai_manager.actions.processor import ActionProcessor
+    from bai_manager.cli.output.options import OutputOptions
     from bai_manager.services.metric.actions import ContainerMetricActionResult
     from bai_manager.types.clock import Clock
 
@@ -76,7 +79,21 @@ def sparkline(values: Sequence[float | None], blocks: str = BLOCKS) -> str:
     )
 
 
-async def with_sparks(
+async def emit_sparked(
+    processor: ActionProcessor, output: OutputOptions, sessions: Sequence[SessionData], text: str
+) -> None:
+    """List sessions with what ``--spark`` asks for. Raises ``InvalidSpark``."""
+    rows, column = await _with_sparks(processor, sessions, Spark.parse(text), output.clock)
+    emit_rows(
+        output,
+        (*cast("tuple[Column[SparkedSession], ...]", LIST_COLUMNS), column),
+        rows,
+        name=lambda session: session.name,
+        noun="sessions",
+    )
+
+
+async def _with_sparks(
     processor: ActionProcessor, sessions: Sequence[SessionData], spark: Spark, clock: Clock
 ) -> tuple[list[SparkedSession], Column[SparkedSession]]:
     """The sessions with what they used, from one query, and the column that shows it."""

@@ -217,6 +217,10 @@ def list_(
     owner: OwnerOption = None,
     everybody: EverybodyOption = False,
     ended: EndedOption = False,
+    spark: Annotated[
+        str | None,
+        typer.Option("--spark", metavar="METRIC[:TIME]", help="Its last while: cpu_util:1h."),
+    ] = None,
     watch: WatchOption = None,
 ) -> None:
     """List sessions that have not ended.
@@ -233,6 +237,11 @@ def list_(
 
     async def render(processor: ActionProcessor, output: OutputOptions) -> None:
         result = await processor.run(action)
+        if spark is not None:
+            from bai_manager.cli.metric_spark import emit_sparked  # noqa: PLC0415 - --spark only
+
+            await emit_sparked(processor, output, result.sessions, spark)
+            return
         emit_rows(output, LIST_COLUMNS, result.sessions, name=lambda s: s.name, noun="sessions")
 
     shown(cli, render, watch)
