@@ -23,7 +23,7 @@ STYLES: Final = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 _NARROWEST: Final = 20
 _ROWS_A_TICK: Final = 3
-_CELLS_A_TIME: Final = 14
+_CELLS_A_TIME: Final = 10
 _MARKS: Final = 3
 _GAP: Final = 1.5
 """Of a step: where points are farther apart, samples are missing, and so is the line."""

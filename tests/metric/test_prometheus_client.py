@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
+from base64 import b64encode
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import isinf, isnan
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +23,7 @@ from bai_manager.clients.prometheus.errors import (
     QueryRejected,
 )
 from bai_manager.clients.prometheus.grid import Grid
+from bai_manager.clients.prometheus.matrix import Malformed, MatrixReader
 from bai_manager.clients.prometheus.promql import selector
 from bai_manager.types.credentials import Secret
 
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MOST_POINTS = 11_000
+TLS = Path(__file__).with_name("tls")
+"""A certificate of 127.0.0.1 that vouches for itself, made for these tests."""
 
 
 class Asked(list[tuple[str, dict[str, list[str]], str | None]]):
@@ -39,7 +45,7 @@ class Asked(list[tuple[str, dict[str, list[str]], str | None]]):
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[tuple[str, Asked]]:
+def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Asked]]:
     asked = Asked()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,12 +68,19 @@ def serving(answer: Answer) -> Iterator[tuple[str, Asked]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    Thread(target=server.serve_forever, daemon=True).start()
+    if tls is not None:
+        server.handle_error = _nothing  # type: ignore[method-assign,assignment]
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _nothing(*_: object) -> None:
+    """Certificates that are refused are what the test is about."""
 
 
 def fixed(status: int, body: JsonValue | bytes) -> Answer:
@@ -218,3 +231,66 @@ async def test_a_token_is_shown() -> None:
 )
 def test_label_values_cannot_break_out_of_their_quotes(value: str, written: str) -> None:
     assert f'"{written}"' in selector("up", {"session_id": [value]})
+
+
+async def test_a_user_and_a_password_are_shown() -> None:
+    with serving(fixed(200, success([], "vector"))) as (url, asked):
+        client = PrometheusClient(url, timeout=1.0, user="me", password=Secret("pass"))
+        await client.query("up", START)
+        await client.aclose()
+    assert asked[0][2] == "Basic " + b64encode(b"me:pass").decode()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_certificates_are_checked(monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+    with serving(fixed(200, success([], "vector")), tls=context) as (url, _asked):
+        client = PrometheusClient(url, timeout=2.0)
+        try:
+            if trusted:
+                assert await client.query("up", START) == []
+            else:
+                with pytest.raises(PrometheusUnreachable, match="certificate"):
+                    await client.query("up", START)
+        finally:
+            await client.aclose()
+
+
+async def test_families_are_listed_with_type_and_help() -> None:
+    entry: JsonValue = {"type": "gauge", "help": "Use", "unit": ""}
+    body: JsonValue = {"status": "success", "data": {"backendai_x": [entry], "odd": []}}
+    with serving(fixed(200, body)) as (url, _asked):
+        client = PrometheusClient(url, timeout=1.0)
+        assert await client.metadata() == {"backendai_x": ("gauge", "Use")}
+        await client.aclose()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+def test_series_are_read_however_the_body_is_cut(size: int) -> None:
+    labels: dict[str, JsonValue] = {"session_id": ']]},{"metric":{"x":"\\"é\U0001f600'}
+    result: JsonValue = [
+        {"metric": labels, "values": [[1.5, "2"], [3, "NaN"]]},
+        {"metric": {}, "values": []},
+        {"metric": {"a": "b"}, "values": [[4, "5e-3"]]},
+    ]
+    body = {**success(result), "warnings": ["]]}"]}
+    for text in (json.dumps(body), json.dumps(body, indent=2)):
+        reader = MatrixReader()
+        cuts = range(0, len(text), size)
+        found = [series for cut in cuts for series in reader.feed(text[cut : cut + size])]
+        reader.close()
+        assert [series.labels for series in found] == [labels, {}, {"a": "b"}]
+        assert [series.times for series in found] == [[1.5, 3], [], [4]]
+        assert found[2].values == [0.005]
+
+
+def test_an_answer_that_breaks_off_anywhere_is_noticed() -> None:
+    text = json.dumps(success([{"metric": {"a": "b"}, "values": [[1, "2"]]}]))
+    for end in range(text.index('"result"'), text.index("]}}")):
+        reader = MatrixReader()
+        assert len([*reader.feed(text[:end])]) <= 1
+        with pytest.raises(Malformed):
+            reader.close()

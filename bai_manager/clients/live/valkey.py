@@ -93,8 +93,10 @@ def _metrics(packed: bytes) -> Mapping[str, Mapping[str, str]]:
     """The map of a kernel; what is no such map is as good as no sample."""
     import msgpack  # noqa: PLC0415 - clusters only
 
+    if len(packed) > _LONGEST_VALUE:
+        return {}
     try:
-        found = msgpack.unpackb(packed, max_buffer_size=_LONGEST_VALUE, strict_map_key=False)
+        found = msgpack.unpackb(packed, strict_map_key=False)
     except (ValueError, msgpack.UnpackException):
         return {}
     if not isinstance(found, dict):
