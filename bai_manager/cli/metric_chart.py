@@ -31,8 +31,8 @@ MOST_LINES: Final = len(LETTERS)
 
 _LOWEST: Final = 8
 _HIGHEST: Final = 24
-_AROUND_PLOT: Final = 5
-"""Lines of title, axis, times, the legend's head and the prompt."""
+_AROUND_PLOT: Final = 6
+"""Lines of title, axis, times, the legend's head and a prompt of two lines."""
 _WIDEST_NAME: Final = 60
 _NARROWEST_NAME: Final = 8
 _GAP: Final = "  "
