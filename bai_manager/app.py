@@ -192,7 +192,7 @@ class App:
 
         embedded = self._config.settings.kind == "embedded"
         return AgentPool(
-            {"local": self._local_agent} if embedded else {},
+            {"local": self._local_agent} if embedded else {"tcp": self._cluster_agent},
             resident=[LOCAL_AGENT] if embedded else [],
         )
 
@@ -205,6 +205,26 @@ class App:
             on_kernel_end=self._scheduler_command(),
             on_kernel_end_environ=self._own_environ(),
         )
+        return self._rehearsed(agent)
+
+    def _cluster_agent(self, agent_id: str, addr: str) -> AgentClient:
+        from bai_manager.clients.agent.callosum.client import (  # noqa: PLC0415 - clusters only
+            CallosumAgentClient,
+        )
+        from bai_manager.clients.agent.callosum.records import Registration  # noqa: PLC0415
+        from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+
+        async def registration() -> Registration:
+            key, version = await AgentRepository(self.database).key_and_version(agent_id)
+            return Registration(public_key=key, version=version)
+
+        keypair = self._config.settings.agent.rpc_manager_keypair
+        return self._rehearsed(
+            CallosumAgentClient(agent_id, addr, registration=registration, manager_keypair=keypair)
+        )
+
+    def _rehearsed(self, agent: AgentClient) -> AgentClient:
+        """The agent itself; in a dry run, one that only remembers what it was asked."""
         if not self._dry_run:
             return agent
         from bai_manager.clients.agent.rehearsal import RehearsalAgent  # noqa: PLC0415

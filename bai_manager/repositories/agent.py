@@ -86,6 +86,18 @@ class AgentRepository:
             raise AgentNotFound(agent_id)
         return _agent(row)
 
+    async def key_and_version(self, agent_id: str) -> tuple[str | None, str]:
+        """The agent's CURVE key (Z85, None for plain TCP) and release; raises ``AgentNotFound``."""
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    select(agents.c.public_key, agents.c.version).where(agents.c.id == agent_id)
+                )
+            ).one_or_none()
+        if row is None:
+            raise AgentNotFound(agent_id)
+        return row.public_key, row.version
+
 
 def _agent(row: AnyRow) -> AgentData:
     return AgentData(
