@@ -142,6 +142,7 @@ class QueryRun(Run):
     def __init__(self, run_id: str, owner: object, interpreter: Interpreter) -> None:
         super().__init__(run_id, owner)
         self._interpreter = interpreter
+        self._interrupted = False
 
     async def start(self, code: str) -> None:
         self._watch(self._interpreter.ensure())
@@ -155,11 +156,13 @@ class QueryRun(Run):
         self._interpreter.send({"op": "input", "text": text})
 
     def interrupt(self) -> None:
+        self._interrupted = True
         self._interpreter.interrupt()
 
     def on_ask(self, *, password: bool) -> None:
         if self._job is not None:
             self._job.drain()
+        self._interrupted = False
         self.status = WAITING_INPUT
         self.options = {"is_password": password}
         self._changed.set()
@@ -176,6 +179,14 @@ class QueryRun(Run):
 
     def _begin_turn(self) -> None:
         """Any turn will do: the code runs from the start."""
+
+    def _has_news(self) -> bool:
+        """After an interrupt, that it waited for input is old: tell what becomes of it."""
+        stale = self._interrupted and self.status == WAITING_INPUT
+        if not stale:
+            return super()._has_news()
+        self._settle()
+        return self._settled or self._console.is_full
 
     def _kill(self) -> None:
         self._interpreter.kill()
