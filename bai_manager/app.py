@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
+    from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
@@ -452,6 +453,20 @@ class App:
         )
 
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
+
+    @cached_property
+    def policy_service(self) -> PolicyService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+
+        return PolicyService(
+            policies=PolicyRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     @cached_property
     def status_service(self) -> StatusService:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, cast, or_, select
-
-from bai_manager.models.user import keypairs, users
 from bai_manager.repositories.occupancy import known_slots, load_committed
 from bai_manager.repositories.resource_preset import presets_of
 from bai_manager.repositories.scaling_group_use import own_occupied
 from bai_manager.repositories.snapshot import load_agents
-from bai_manager.services.resource_preset.errors import NoKeypair
 from bai_manager.sokovan.snapshot import Owner
 
 if TYPE_CHECKING:
@@ -46,30 +42,6 @@ class PresetRoomRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def main_access_key(self, user: str) -> str:
-        """The key pair that a user, by e-mail or id, acts with; raises ``NoKeypair``.
-
-        The main one, or the oldest active one.
-        """
-        async with self._database.transaction() as connection:
-            found: str | None = await connection.scalar(
-                select(keypairs.c.access_key)
-                .join(users, users.c.uuid == keypairs.c.user)
-                .where(
-                    or_(users.c.email == user, cast(users.c.uuid, Text) == user.lower()),
-                    keypairs.c.is_active,
-                )
-                .order_by(
-                    (keypairs.c.access_key == users.c.main_access_key).desc().nulls_last(),
-                    keypairs.c.created_at,
-                    keypairs.c.access_key,
-                )
-                .limit(1)
-            )
-        if found is None:
-            raise NoKeypair(user)
-        return found
 
     @staticmethod
     def owner(data: OwnerData, project_id: UUID) -> Owner:

@@ -158,9 +158,11 @@ class LimitUse:
 
     def headroom(self, slot: str) -> Decimal:
         """Say how much more of the slot may be used; below zero if too much is already."""
-        if self.limit is None:
-            return UNLIMITED
-        return self.limit.get(slot, self.unnamed) - self.used.get(slot, ZERO)
+        return self.limit_of(slot) - self.used.get(slot, ZERO)
+
+    def limit_of(self, slot: str) -> Decimal:
+        """Say how much of the slot may be used in all."""
+        return UNLIMITED if self.limit is None else self.limit.get(slot, self.unnamed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,16 +71,12 @@ def _limits(room: PresetRoom) -> tuple[LimitRoom, ...]:
         LimitRoom(
             level=Level(use.level.value),
             name=use.name,
-            limit=ResourceSlot({slot: _limit(use, slot) for slot in room.slots}),
+            limit=ResourceSlot({slot: use.limit_of(slot) for slot in room.slots}),
             used=ResourceSlot({slot: use.used.get(slot, _ZERO) for slot in room.slots}),
             remaining=ResourceSlot({slot: use.headroom(slot) for slot in room.slots}),
         )
         for use in quota.resource_uses(room.owner, room.limits, room.occupancy)
     )
-
-
-def _limit(use: quota.LimitUse, slot: str) -> Decimal:
-    return quota.UNLIMITED if use.limit is None else use.limit.get(slot, use.unnamed)
 
 
 def _group_room(room: PresetRoom, group: AllowedGroup, remaining: ResourceSlot) -> GroupRoom:
