@@ -75,11 +75,9 @@ def _reached(
         return _named([line for line in lines if binds(line) and line.fits == allowed])
     if best.more:
         return [], ()
-    if best.stopped_by is None:
-        return [], (f"resource-group {best.name}: {best.reasons[0]}",)
-    if scarce := _scarce(lines, best):
+    if best.stopped_by is not None and (scarce := _scarce(lines, best)):
         return _named(scarce)
-    return [], (f"resource-group {best.name}: {ONE_BY_ONE}",)
+    return [], (f"resource-group {best.name}: {(*best.reasons, ONE_BY_ONE)[0]}",)
 
 
 def _scarce(lines: Sequence[LimitLine], group: GroupOutlook) -> list[LimitLine]:
