@@ -160,12 +160,20 @@ class App:
 
     @cached_property
     def database(self) -> Database:
+        return self._connected(dry_run=self._dry_run)
+
+    @cached_property
+    def kept_database(self) -> Database:
+        """Where a dry run writes what it does keep: that something was denied."""
+        return self._connected(dry_run=False) if self._dry_run else self.database
+
+    def _connected(self, *, dry_run: bool) -> Database:
         settings = self._config.settings.database
         return Database(
             self._database_url(),
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
-            dry_run=self._dry_run,
+            dry_run=dry_run,
         )
 
     def _database_url(self) -> str:
@@ -185,7 +193,7 @@ class App:
 
     @cached_property
     def audit_log(self) -> AuditRepository:
-        return AuditRepository(self.database)
+        return AuditRepository(self.kept_database)
 
     @cached_property
     def agents(self) -> AgentPool:
@@ -615,6 +623,8 @@ class App:
             await prometheus.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+        if self._dry_run and "kept_database" in self.__dict__:
+            await self.kept_database.close()
 
 
 def _has_kernels(root: Path) -> bool:
