@@ -9,7 +9,6 @@ from typer.core import TyperGroup
 
 from bai_manager.cli import nouns, session, status, user
 
-
 if TYPE_CHECKING:
     import typer
 

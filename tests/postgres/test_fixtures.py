@@ -41,8 +41,9 @@ def test_no_test_finds_the_rows_of_another(database: str, time: str) -> None:
     assert ask(database, "SELECT count(*) FROM domains") == 0, time
     with psycopg.connect(database.replace("+psycopg", "")) as connection:
         connection.execute(
-            "INSERT INTO domains (name, total_resource_slots, allowed_vfolder_hosts, allowed_docker_registries, dotfiles) VALUES ('mine', '{}', '{}', '{}', '')"
-        )  # noqa: E501
+            "INSERT INTO domains (name, total_resource_slots, allowed_vfolder_hosts,"
+            " allowed_docker_registries, dotfiles) VALUES ('mine', '{}', '{}', '{}', '')"
+        )
 
 
 def test_an_empty_database_has_no_tables(empty_database: str) -> None:
