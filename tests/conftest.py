@@ -115,6 +115,11 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return self.embedded.sqlalchemy_url(database)
 
+    @staticmethod
+    def libpq_url(url: str) -> str:
+        """The same address as a profile has it; the socket is in the query, as it must be."""
+        return url.replace("postgresql+psycopg://bai@/", "postgresql://bai@localhost/")
+
     @contextmanager
     def new_database(self, template: str) -> Iterator[str]:
         """A copy of TEMPLATE for one test: the SQLAlchemy URL of it."""
