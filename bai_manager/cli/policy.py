@@ -13,6 +13,7 @@ from bai_manager.cli import (
 )
 
 app = typer.Typer(
+    add_completion=False,
     help="Limits of key pairs, users and projects.\n\n"
     "Example: bai-manager policy keypair show default",
     no_args_is_help=True,
