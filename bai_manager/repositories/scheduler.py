@@ -8,9 +8,10 @@ history runs backwards.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, select, update
 
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.agent_sums import resync_agents_of
@@ -42,8 +43,10 @@ from bai_manager.types.status import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from datetime import timedelta
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.clients.agent.protocol import KernelCreationInfo
     from bai_manager.repositories.database import Database
@@ -60,8 +63,13 @@ _S = SessionStatus
 class SchedulerRepository:
     """What the scheduler reads and writes; one transaction a method."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, patience: timedelta = timedelta(0)) -> None:
+        """``patience`` is how long to wait for another scheduler; 0 is without end."""
         self._database = database
+        self._patience = patience
+
+    def _phase(self, phase: Phase) -> AbstractAsyncContextManager[AsyncConnection]:
+        return in_phase(self._database, phase, patience=self._patience)
 
     async def statuses(self) -> frozenset[SessionStatus]:
         """The statuses that sessions which still need something are in."""
@@ -73,17 +81,6 @@ class SchedulerRepository:
             )
             return frozenset(SessionStatus.parse(status) for status in found)
 
-    async def counts(self) -> dict[str, int]:
-        """How many sessions are in each status that is not terminal."""
-        async with self._database.transaction() as connection:
-            rows = await connection.execute(
-                select(sessions.c.status, func.count().label("amount"))
-                .where(sessions.c.status.not_in(SESSION_TERMINAL))
-                .group_by(sessions.c.status)
-                .order_by(sessions.c.status)
-            )
-            return {row.status: row.amount for row in rows}
-
     async def schedule(
         self, decide: Callable[[Snapshot], ScheduleOutcome], *, clock: Clock
     ) -> list[UUID]:
@@ -92,7 +89,7 @@ class SchedulerRepository:
         Returns the sessions that became SCHEDULED. Those that waited longer than their group's
         ``pending_timeout`` are cancelled instead.
         """
-        async with in_phase(self._database, Phase.PENDING) as connection:
+        async with self._phase(Phase.PENDING) as connection:
             for session_id in await expired(connection, clock()):
                 now = await time_under_lock(connection, session_id, clock)
                 await cancel_pending(
@@ -107,7 +104,7 @@ class SchedulerRepository:
 
     async def begin_preparing(self, *, clock: Clock) -> bool:
         """SCHEDULED sessions whose kernels all are → PREPARING; kernels without history."""
-        async with in_phase(self._database, Phase.PREPARING) as connection:
+        async with self._phase(Phase.PREPARING) as connection:
             ready = await locked(
                 connection,
                 and_(sessions.c.status == _S.SCHEDULED, all_kernels_in({_K.SCHEDULED})),
@@ -144,7 +141,7 @@ class SchedulerRepository:
 
         Their session follows when it has no other kernels left to prepare.
         """
-        async with in_phase(self._database, Phase.PREPARING) as connection:
+        async with self._phase(Phase.PREPARING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             await connection.execute(
                 update(kernels)
@@ -169,7 +166,7 @@ class SchedulerRepository:
 
     async def claim_starts(self, *, clock: Clock) -> list[SessionStart]:
         """PREPARED sessions → CREATING with their kernels; who moved them starts them."""
-        async with in_phase(self._database, Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING) as connection:
             claimed = await locked(connection, sessions.c.status == _S.PREPARED)
             if not claimed:
                 return []
@@ -190,7 +187,7 @@ class SchedulerRepository:
         Those are the ones with a kernel that has been CREATING for longer than ``older_than``
         and is not among ``busy``: kernels that their agent is bringing up.
         """
-        async with in_phase(self._database, Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING) as connection:
             now = clock()
             silent = and_(
                 kernels.c.status == _K.CREATING,
@@ -257,7 +254,7 @@ class SchedulerRepository:
 
     async def mark_running(self, session_id: UUID, *, clock: Clock) -> bool:
         """CREATING → RUNNING with the sum of what its kernels occupy."""
-        async with in_phase(self._database, Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             occupied = await connection.scalars(
                 select(kernels.c.occupied_slots).where(kernels.c.session_id == session_id)
@@ -279,7 +276,7 @@ class SchedulerRepository:
     ) -> None:
         """A session that cannot start → CANCELLED with its kernels, saying why."""
         starting = {_S.SCHEDULED, _S.PREPARING, _S.PULLING, _S.PREPARED, _S.CREATING}
-        async with in_phase(self._database, Phase.CREATING) as connection:
+        async with self._phase(Phase.CREATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             moved = await move_sessions(
                 connection,
@@ -311,7 +308,7 @@ class SchedulerRepository:
     ) -> bool:
         """A batch command ended: record the result and mark the session TERMINATING."""
         result = SessionResult.SUCCESS if exit_code == 0 else SessionResult.FAILURE
-        async with in_phase(self._database, Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING) as connection:
             now = await time_under_lock(connection, kernel.session_id, clock)
             moved = await move_sessions(
                 connection,
@@ -330,7 +327,7 @@ class SchedulerRepository:
 
     async def mark_lost(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """A kernel ended by itself: its session → TERMINATING, and every kernel with it."""
-        async with in_phase(self._database, Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING) as connection:
             now = await time_under_lock(connection, session_id, clock)
             live = {_S.RUNNING, _S.RUNNING_DEGRADED, _S.RESTARTING, _S.CREATING}
             moved = await move_sessions(
@@ -362,7 +359,7 @@ class SchedulerRepository:
             values["status_data"] = {"kernel": {"exit_code": exit_code}}
         if log is not None:
             values["container_log"] = log
-        async with in_phase(self._database, Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING) as connection:
             now = clock()
             ended = await connection.execute(
                 update(kernels)
@@ -382,7 +379,7 @@ class SchedulerRepository:
         Sessions without kernels, or with cancelled ones, are finished too; the real manager
         leaves those behind.
         """
-        async with in_phase(self._database, Phase.TERMINATING) as connection:
+        async with self._phase(Phase.TERMINATING) as connection:
             ended = await locked(
                 connection,
                 and_(sessions.c.status == _S.TERMINATING, all_kernels_in(KERNEL_TERMINAL)),

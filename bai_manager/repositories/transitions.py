@@ -7,6 +7,7 @@ processes wait for each other.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -46,10 +47,20 @@ class Phase(IntEnum):
 
 
 @asynccontextmanager
-async def in_phase(database: Database, phase: Phase) -> AsyncIterator[AsyncConnection]:
-    """A transaction in which nobody else takes a step of the same phase."""
+async def in_phase(
+    database: Database, phase: Phase, *, patience: timedelta = timedelta(0)
+) -> AsyncIterator[AsyncConnection]:
+    """A transaction in which nobody else takes a step of the same phase.
+
+    Raises ``DatabaseBusy`` when somebody else has not finished after ``patience`` (0: no bound).
+    """
     async with database.transaction() as connection:
-        await connection.execute(select(func.pg_advisory_xact_lock(phase.value)))
+        limit = f"{round(patience.total_seconds() * 1000)}ms"
+        lock = select(
+            func.set_config("lock_timeout", limit, True),
+            func.pg_advisory_xact_lock(phase.value),
+        )
+        await connection.execute(lock)
         yield connection
 
 
