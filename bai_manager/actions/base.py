@@ -82,11 +82,21 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    EXPLAIN = "explain"
+    FIT = "fit"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RECALCULATE = "recalculate"
 
     @property
     def is_write(self) -> bool:
         """Writes are audited before they run; reads only when the profile says so."""
         return self not in _READS
+
+    @property
+    def is_audited(self) -> bool:
+        """A pass of the scheduler carries out what was asked, and recorded, before."""
+        return self.is_write and self is not Operation.RUN
 
 
 _READS = frozenset(
@@ -112,6 +122,8 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.EXPLAIN,
+        Operation.FIT,
     }
 )
 

@@ -69,7 +69,7 @@ class ActionProcessor:
         """
         run = Run(action_id=self._new_id(), action=action, actor=None, started_at=self._clock())
         run = await self._admit(run)
-        audited = not self._dry_run and (action.operation.is_write or self._audit_reads)
+        audited = not self._dry_run and (action.operation.is_audited or self._audit_reads)
         if audited:
             await self._record_started(run)
         await self._notify(run)
