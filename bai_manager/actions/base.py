@@ -82,6 +82,9 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
 
     @property
     def is_write(self) -> bool:
