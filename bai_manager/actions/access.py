@@ -32,6 +32,7 @@ class Rule(Enum):
     MEMBER_OR_MONITOR = (
         "a member of the project, an admin of its domain, a monitor, or a superadmin"
     )
+    OWNER_ONLY = "the owner, or a superadmin"
     DOMAIN_ADMIN = "an admin of the domain, or a superadmin"
     DOMAIN_ADMIN_OR_MONITOR = "an admin of the domain, a monitor, or a superadmin"
     SUPERADMIN = "a superadmin"
@@ -53,6 +54,13 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.AGENT, Operation.UNDRAIN): Rule.SUPERADMIN,
     (EntityType.AGENT, Operation.RECALCULATE): Rule.SUPERADMIN,
     (EntityType.IMAGE, Operation.LIST): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.GET): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.ALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.DEALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.FORGET): Rule.OWNER_ONLY,
+    (EntityType.IMAGE, Operation.PURGE): Rule.OWNER_ONLY,
     (EntityType.SESSION, Operation.CREATE): Rule.OWNER,
     (EntityType.SESSION, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET): Rule.OWNER_OR_MONITOR,
@@ -162,8 +170,8 @@ _MONITORED = frozenset(
         Rule.SUPERADMIN_OR_MONITOR,
     }
 )
-_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR})
-_DOMAIN_ADMINISTERED = _OWNED | {
+_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR, Rule.OWNER_ONLY})
+_DOMAIN_ADMINISTERED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR}) | {
     Rule.MEMBER_OR_MONITOR,
     Rule.DOMAIN_ADMIN,
     Rule.DOMAIN_ADMIN_OR_MONITOR,

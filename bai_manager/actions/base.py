@@ -87,6 +87,9 @@ class Operation(StrEnum):
     DRAIN = "drain"
     UNDRAIN = "undrain"
     RECALCULATE = "recalculate"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
 
     @property
     def is_write(self) -> bool:

@@ -65,6 +65,14 @@ class KernelTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTarget:
+    """One image by canonical name, alias or id; it belongs to whom it was customized for."""
+
+    image: str
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VisibleTarget:
     """Whatever the actor may see; the processor fills in the action's ``visible`` field.
 
@@ -89,6 +97,7 @@ Target: TypeAlias = (
     | KeypairTarget
     | SessionTarget
     | KernelTarget
+    | ImageTarget
 )
 
 

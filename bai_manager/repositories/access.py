@@ -9,6 +9,7 @@ from sqlalchemy import Text, cast, exists, func, or_, select
 from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
     DomainTarget,
+    ImageTarget,
     KernelTarget,
     KeypairTarget,
     ProjectTarget,
@@ -105,6 +106,8 @@ class AccessRepository:
                 return await self._session(session, owner, actor)
             case KernelTarget(kernel):
                 return await self._kernel(kernel, actor)
+            case ImageTarget(image, architecture):
+                return await self._image(image, architecture)
 
     async def _keypair(self, access_key: str) -> TargetScope:
         async with self._database.transaction() as connection:
@@ -174,6 +177,13 @@ class AccessRepository:
             raise TooManyKernelsFound(kernel)
         row = rows[0]
         return _scope(row.domain_name, row.owner, row.role, row.access_key)
+
+    async def _image(self, image: str, architecture: str | None) -> TargetScope:
+        """Without a domain: customized images are their owners' affair alone."""
+        from bai_manager.repositories.image_rows import customized_for  # noqa: PLC0415 - few ask
+
+        async with self._database.transaction() as connection:
+            return TargetScope(owner_user_id=await customized_for(connection, image, architecture))
 
 
 def _visible(actor: Actor, table: Table = sessions) -> ColumnElement[bool] | None:
