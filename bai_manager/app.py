@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
+    from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
@@ -163,12 +164,20 @@ class App:
 
     @cached_property
     def database(self) -> Database:
+        return self._connected(dry_run=self._dry_run)
+
+    @cached_property
+    def kept_database(self) -> Database:
+        """Where a dry run writes what it does keep: that something was denied."""
+        return self._connected(dry_run=False) if self._dry_run else self.database
+
+    def _connected(self, *, dry_run: bool) -> Database:
         settings = self._config.settings.database
         return Database(
             self._database_url(),
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
-            dry_run=self._dry_run,
+            dry_run=dry_run,
         )
 
     def _database_url(self) -> str:
@@ -188,7 +197,7 @@ class App:
 
     @cached_property
     def audit_log(self) -> AuditRepository:
-        return AuditRepository(self.database)
+        return AuditRepository(self.kept_database)
 
     @cached_property
     def agents(self) -> AgentPool:
@@ -502,6 +511,20 @@ class App:
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
 
     @cached_property
+    def policy_service(self) -> PolicyService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+
+        return PolicyService(
+            policies=PolicyRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
+
+    @cached_property
     def status_service(self) -> StatusService:
         from bai_manager.services.status.service import StatusService  # noqa: PLC0415
 
@@ -648,6 +671,8 @@ class App:
             await prometheus.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+        if self._dry_run and "kept_database" in self.__dict__:
+            await self.kept_database.close()
 
 
 def _has_kernels(root: Path) -> bool:

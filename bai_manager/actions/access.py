@@ -118,6 +118,8 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.RESOURCE_PRESET, Operation.CREATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.POLICY, Operation.EXPLAIN): Rule.OWNER_OR_MONITOR,
+    (EntityType.POLICY, Operation.REHEARSE): Rule.SUPERADMIN,
     (EntityType.AUTH, Operation.UPDATE_PASSWORD): Rule.OWNER,
     (EntityType.USER, Operation.LIST): Rule.ANYONE,
     (EntityType.USER, Operation.GET): Rule.OWNER_OR_MONITOR,

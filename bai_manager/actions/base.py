@@ -32,6 +32,7 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
 
 
 class Operation(StrEnum):
@@ -90,6 +91,7 @@ class Operation(StrEnum):
     ALIAS = "alias"
     DEALIAS = "dealias"
     FORGET = "forget"
+    REHEARSE = "rehearse"
 
     @property
     def is_write(self) -> bool:
@@ -127,6 +129,7 @@ _READS = frozenset(
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,
         Operation.FIT,
+        Operation.REHEARSE,
     }
 )
 

@@ -34,6 +34,8 @@ class Authorizer(Protocol):
 class ActionProcessor:
     """Runs actions one at a time for one actor.
 
+    Writes are audited, in a dry run only where they are denied; denials of reads are, too.
+
     ``service_of`` builds the service of a noun on first use; the method is the one whose
     ``action`` parameter is annotated with the action's class.
     """
