@@ -165,6 +165,7 @@ class App:
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             dry_run=self._dry_run,
+            warn=self._warn,
         )
 
     def _database_url(self) -> str:
