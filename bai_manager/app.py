@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
@@ -178,6 +179,7 @@ class App:
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             dry_run=dry_run,
+            warn=self._warn,
         )
 
     def _database_url(self) -> str:
@@ -304,6 +306,14 @@ class App:
         from bai_manager.clients.cluster.signals import ManagerSignals  # noqa: PLC0415
 
         return ManagerSignals(settings.url, password=settings.password, timeout=settings.timeout)
+
+    @cached_property
+    def manager_memory(self) -> ManagerMemory:
+        from bai_manager.clients.cluster.memory import ClusterMemory, NoMemory  # noqa: PLC0415
+
+        if self._config.settings.kind == "embedded" or self._dry_run:
+            return NoMemory()
+        return ClusterMemory(signals=self.signals, warn=self._warn)
 
     async def _something_lives(self) -> bool:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
@@ -607,6 +617,7 @@ class App:
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -627,6 +638,7 @@ class App:
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -639,6 +651,7 @@ class App:
             keypairs=KeypairRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
