@@ -32,6 +32,7 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    MANIFEST = "manifest"
 
 
 class Operation(StrEnum):
@@ -82,6 +83,8 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    DIFF = "diff"
+    APPLY = "apply"
 
     @property
     def is_write(self) -> bool:
@@ -112,6 +115,7 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.DIFF,
     }
 )
 
