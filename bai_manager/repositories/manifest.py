@@ -73,7 +73,7 @@ _ALL: Final = Query()
 
 
 class ManifestRepository:
-    """Reads and writes through the repositories of the nouns, so that rows are as they make them."""
+    """Reads and writes through the repositories of the nouns: rows are as they make them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -182,9 +182,7 @@ async def _groups(database: Database) -> list[Entry]:
     ]
 
 
-async def _scaling_groups(
-    database: Database, main_keys: Mapping[str, KeypairData]
-) -> list[Entry]:
+async def _scaling_groups(database: Database, main_keys: Mapping[str, KeypairData]) -> list[Entry]:
     """Key pairs by the e-mail of whose main one they are: access keys are another's elsewhere."""
     form = FORMS[Section.SCALING_GROUPS]
     listed = await ScalingGroupRepository(database).list_groups(_ALL)

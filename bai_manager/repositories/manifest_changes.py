@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bai_manager.repositories.domain import DomainRepository
 from bai_manager.repositories.group import GroupRepository
@@ -128,7 +128,7 @@ class _Hand:
         await self._project_policies.update_policy(entry.name, changes, if_unchanged=None)
 
     async def _put_domain(self, entry: Entry, change: Change) -> None:
-        """A new domain has no model store of its own: the document says which projects there are."""
+        """Without a model store of its own: the document says which projects there are."""
         if change.verb is Verb.CREATE:
             await self._domains.create_domain(
                 DomainSpec(**_meant(entry)),
@@ -146,12 +146,10 @@ class _Hand:
             await self._users.create_user(UserSpec(**meant), next(self._secrets))
             return
         values = _patches(entry, change)
-        of_key = {name: values.pop(name) for name in OF_MAIN_KEY if name in values}
+        of_key: dict[str, Any] = {name: values.pop(name) for name in OF_MAIN_KEY if name in values}
         user = await self._users.find_user(entry.name)
         if values:
-            await self._users.update_user(
-                entry.name, UserChanges(**values), if_unchanged=None
-            )
+            await self._users.update_user(entry.name, UserChanges(**values), if_unchanged=None)
         if of_key and user is not None and user.main_access_key is not None:
             if "keypair_resource_policy" in of_key:
                 of_key["resource_policy"] = of_key.pop("keypair_resource_policy")
@@ -243,11 +241,11 @@ class _Hand:
         return name if user is None or user.main_access_key is None else user.main_access_key
 
 
-def _meant(entry: Entry) -> dict[str, object]:
+def _meant(entry: Entry) -> dict[str, Any]:
     return FORMS[entry.section].meant(entry)
 
 
-def _patches(entry: Entry, change: Change) -> dict[str, object]:
+def _patches(entry: Entry, change: Change) -> dict[str, Any]:
     """What an update sets; maps and lists are put as a whole."""
     meant = FORMS[entry.section].meant(entry, fields_of(change))
     return {name: _patch(name, value) for name, value in meant.items()}
@@ -266,14 +264,16 @@ def _patch(name: str, value: object) -> object:
     return value
 
 
-def _scheduling(values: dict[str, object], change: Change) -> dict[str, object]:
+def _scheduling(values: dict[str, Any], change: Change) -> dict[str, Any]:
     """Options of a scheduler are changed one by one."""
     options = values.pop("scheduler_opts", None)
     if isinstance(scheduler := values.get("scheduler"), str):
         values["scheduler"] = SchedulerName.parse(scheduler)
     if not isinstance(options, ScalingGroupOptions):
         return values
-    changed = {one.field.split(".")[1] for one in change.differences if "scheduler_opts." in one.field}
+    changed = {
+        one.field.split(".")[1] for one in change.differences if "scheduler_opts." in one.field
+    }
     of_options = {
         name: _patch(name, getattr(options, name))
         for name in changed.intersection(ScalingGroupChanges.__dataclass_fields__)

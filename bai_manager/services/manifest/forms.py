@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +21,8 @@ from bai_manager.types.scaling_group_options import SchedulerName
 from bai_manager.types.status import ProjectType, UserRole, UserStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from bai_manager.services.manifest.types import Entry
     from bai_manager.types.json import JsonObject
 
@@ -78,9 +79,7 @@ class Form:
         }
 
 
-def named(
-    check: Callable[[Any], None], noun: str, *, limit: int = 64
-) -> Callable[[Any], None]:
+def named(check: Callable[[Any], None], noun: str, *, limit: int = 64) -> Callable[[Any], None]:
     """``check``, and that of the name, which is not part of it."""
 
     def both(specification: Any) -> None:

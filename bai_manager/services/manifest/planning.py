@@ -47,9 +47,7 @@ def plan_of(
     put = [change for section in Section for change in planner.put(section)]
     unlisted = [change for section in reversed(Section) for change in planner.unlisted(section)]
     done = tuple(unlisted) if prune else ()
-    return Plan(
-        changes=(*put, *done), unlisted=len(unlisted) - len(done)
-    ), planner.problems
+    return Plan(changes=(*put, *done), unlisted=len(unlisted) - len(done)), planner.problems
 
 
 @dataclass
@@ -134,9 +132,7 @@ class _Planner:
         for name in changed.intersection(OF_MAIN_KEY):
             self._wrong(entry, name, f"{name}: the user has no main key pair")
 
-    def _check_names(
-        self, entry: Entry, before: Entry | None, name: str, section: Section
-    ) -> None:
+    def _check_names(self, entry: Entry, before: Entry | None, name: str, section: Section) -> None:
         """That what a field names is there, or will be."""
         known = self._known(section)
         if (entry.section, section) == (Section.SCALING_GROUPS, Section.USERS):
@@ -191,8 +187,8 @@ def _deactivation(entry: Entry) -> Difference | None:
     """What deactivating changes; None where that was done before."""
     if entry.section is Section.USERS:
         status, deleted = entry.fields["status"], UserStatus.DELETED.value
-        return None if status == deleted else Difference(
-            field="status", before=status, after=deleted
+        return (
+            None if status == deleted else Difference(field="status", before=status, after=deleted)
         )
     active = entry.fields["is_active"]
     return Difference(field="is_active", before=True, after=False) if active else None

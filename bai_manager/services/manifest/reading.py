@@ -107,11 +107,9 @@ class _Reader:
             if key not in given and key != "scaling_group_name":
                 yield key
 
-    def _members(
-        self, node: Node, what: str, known: Iterable[str]
-    ) -> Iterator[tuple[str, Node]]:
+    def _members(self, node: Node, what: str, known: Iterable[str]) -> Iterator[tuple[str, Node]]:
         """Members of a map whose keys are known, each key once."""
-        if node.id != "mapping":
+        if _kind(node) != "mapping":
             self._wrong(node, f"{what} is a map of {', '.join(known)}")
             return
         words = [*known]
@@ -129,9 +127,9 @@ class _Reader:
                 yield key, value
 
     def _items(self, node: Node, section: Section) -> Iterator[Node]:
-        if node.id == "scalar" and self._plain(node) is None:
+        if _kind(node) == "scalar" and self._plain(node) is None:
             return
-        if node.id != "sequence":
+        if _kind(node) != "sequence":
             self._wrong(node, f"{section.value} is a list")
             return
         yield from node.value
@@ -149,7 +147,7 @@ class _Reader:
 
     def _check_twice(self, node: Node) -> None:
         """YAML itself lets the last of two equal keys win."""
-        if node.id != "mapping":
+        if _kind(node) != "mapping":
             return
         seen: dict[str, int] = {}
         for key, value in _mapping(node).value:
@@ -161,6 +159,11 @@ class _Reader:
 
     def _wrong(self, node: Node, message: str) -> None:
         self.problems.append(Problem(line=_line(node), message=message))
+
+
+def _kind(node: Node) -> str:
+    """``mapping``, ``sequence`` or ``scalar``."""
+    return str(getattr(node, "id", ""))
 
 
 def _mapping(node: Node) -> MappingNode:

@@ -20,7 +20,6 @@ from bai_manager.types.credentials import new_access_key, new_secret_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     from bai_manager.repositories.manifest import ManifestRepository
     from bai_manager.services.manifest.actions import (
@@ -55,8 +54,7 @@ class ManifestService:
                 "version": FORMAT,
                 **{
                     section.value: [
-                        entry.fields
-                        for _, entry in sorted(state.manifest.entries(section).items())
+                        entry.fields for _, entry in sorted(state.manifest.entries(section).items())
                     ]
                     for section in action.sections or Section
                 },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,8 @@ from bai_manager.types.scaling_group_options import ScalingGroupOptions
 from bai_manager.types.vfolder import host_permissions_from_json, host_permissions_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from bai_manager.types.choice import Choice
     from bai_manager.types.json import JsonObject, JsonValue
 
@@ -29,7 +30,7 @@ class Value:
     """
 
     read: Callable[[Written], Any]
-    write: Callable[[Any], JsonValue] = lambda value: value  # noqa: E731 - the identity
+    write: Callable[[Any], JsonValue] = lambda value: value
     each: bool = False
 
     def canonical(self, written: Written) -> JsonValue:
@@ -150,8 +151,9 @@ def _options(written: Written) -> ScalingGroupOptions:
     return ScalingGroupOptions.from_json({**new, **found})
 
 
-def _check_keys(found: JsonObject, known: Mapping[str, object] | tuple[str, ...], *,
-                others: bool = False) -> None:
+def _check_keys(
+    found: JsonObject, known: Mapping[str, object] | tuple[str, ...], *, others: bool = False
+) -> None:
     for key in found:
         if key not in known and (not others or closest(key, known)):
             raise InvalidChoice(key, "key", known)
