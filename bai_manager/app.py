@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair.service import KeypairService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.manifest.service import ManifestService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
     from bai_manager.services.policy.service import PolicyService
@@ -667,6 +668,18 @@ class App:
             usage=UsageRepository(self.database),
             sessions=LaterSessions(self),
             clock=self._clock,
+        )
+
+    @cached_property
+    def manifest_service(self) -> ManifestService:
+        from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
+        from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return ManifestService(
+            manifests=ManifestRepository(self.database),
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
         )
 
     async def prepare_database(self) -> None:

@@ -33,6 +33,7 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
+    MANIFEST = "manifest"
 
 
 class Operation(StrEnum):
@@ -92,6 +93,8 @@ class Operation(StrEnum):
     DEALIAS = "dealias"
     FORGET = "forget"
     REHEARSE = "rehearse"
+    DIFF = "diff"
+    APPLY = "apply"
 
     @property
     def is_write(self) -> bool:
@@ -130,6 +133,7 @@ _READS = frozenset(
         Operation.EXPLAIN,
         Operation.FIT,
         Operation.REHEARSE,
+        Operation.DIFF,
     }
 )
 
