@@ -413,3 +413,19 @@ async def test_stream_of_unknown_length_is_stored(
     stream = read_stream(storage, folder, "out/file")
     assert b"".join([chunk async for chunk in stream]) == data
     assert [*tmp_path.glob("tmp*")] == []
+
+
+async def test_rehearsal_tells_what_would_be_moved_and_moves_nothing(
+    storage: StorageClient, folder: FolderRef, source: Path, tmp_path: Path
+) -> None:
+    await put(storage, folder, "here", b"1")
+    options = TransferOptions(rehearse=True, exclude=["*.log"])
+    told = Told()
+    await upload(storage, folder, source, "data", options=options, observer=told)
+    wanted = dict.fromkeys(["a.txt", "sub/b.bin", "sub/deep/c"], "transferred")
+    assert told.outcomes() == wanted
+    assert await names(storage, folder, recursive=True) == ["here"]
+    told = Told()
+    await download(storage, folder, ".", tmp_path / "back", options=options, observer=told)
+    assert told.outcomes() == {"here": "transferred"}
+    assert not (tmp_path / "back").exists()

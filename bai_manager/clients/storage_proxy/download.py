@@ -72,8 +72,9 @@ async def download(
     receiver = _Receiver(storage, folder, options, observer)
     entry = await storage.stat(folder, source)
     if entry.kind is EntryKind.FOLDER:
-        with here(target):
-            target.mkdir(parents=True, exist_ok=True)
+        if not options.rehearse:
+            with here(target):
+                target.mkdir(parents=True, exist_ok=True)
         items = receiver.below(split_path(source), target)
     else:
         items = receiver.alone(entry, target)
@@ -159,7 +160,7 @@ class _Receiver:
                 yield failed(join(parts), error)
 
     def _make_folder(self, parts: tuple[str, ...], target: Path) -> None:
-        if self._filter.takes_folder(join(parts)):
+        if self._filter.takes_folder(join(parts)) and not self._options.rehearse:
             with here(join(parts)):
                 target.joinpath(*parts).mkdir(parents=True, exist_ok=True)
 
@@ -179,7 +180,7 @@ class _Receiver:
                 return FileResult(path=item.name, outcome=Outcome.UNCHANGED, size=size)
             if not self._options.replace and os.path.lexists(item.place):
                 raise FileExists(str(item.place))
-            checksum = await self._fetch(item)
+            checksum = None if self._options.rehearse else await self._fetch(item)
         except BackendAIError as error:
             return failed(item.name, error)
         return FileResult(path=item.name, outcome=Outcome.TRANSFERRED, size=size, checksum=checksum)

@@ -163,7 +163,7 @@ class _Sender:
     ) -> AsyncIterator[_Source | FileResult]:
         """What is in a folder, found while the first of it is being sent."""
         found = self._walk(str(source))
-        if target:
+        if target and not self._options.rehearse:
             await self._storage.make_folder(self._folder, join(target), exist_ok=True)
         while batch := await in_thread(lambda: [*islice(found, _BATCH)]):
             for entry in batch:
@@ -178,6 +178,8 @@ class _Sender:
                     yield trouble
 
     async def _make_folder(self, name: str, target: str) -> FileResult | None:
+        if self._options.rehearse:
+            return None
         try:
             await self._storage.make_folder(self._folder, target, exist_ok=True)
         except BackendAIError as error:
@@ -230,6 +232,8 @@ class _Sender:
             return FileResult(path=name, outcome=Outcome.UNCHANGED, size=version.size)
         try:
             await self._refuse_to_replace(target)
+            if self._options.rehearse:
+                return FileResult(path=name, outcome=Outcome.TRANSFERRED, size=version.size)
             await self._send(fd, version)
             checksum = await self._verified(fd, version) if self._options.verify else None
         except BackendAIError as error:
