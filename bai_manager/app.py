@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
+    from bai_manager.clients.storage_proxy.pool import StorageMap, StoragePool
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
+    from bai_manager.services.vfolder.service import VFolderService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -585,6 +587,48 @@ class App:
             clock=self._clock,
         )
 
+    @cached_property
+    def storages(self) -> StoragePool:
+        from bai_manager.clients.storage_proxy.pool import StoragePool  # noqa: PLC0415
+
+        return StoragePool(self._storage_map)
+
+    async def _storage_map(self) -> StorageMap:
+        """What the profile says of storages; on a cluster etcd says the rest."""
+        from bai_manager.clients.cluster.discovery import StorageProxyAddress  # noqa: PLC0415
+        from bai_manager.clients.storage_proxy.profile import storage_map  # noqa: PLC0415
+
+        settings = self._config.settings
+        embedded = settings.kind == "embedded"
+        folders = {"local": self._config.paths.data_dir / "volumes"} if embedded else {}
+        folders |= {name: one.path for name, one in settings.storage.items() if one.path}
+        use_etcd = not embedded and settings.etcd.url is not None
+        return storage_map(
+            folders=folders,
+            proxies={
+                name: StorageProxyAddress(
+                    manager_url=one.manager_url,
+                    client_url=one.client_url,
+                    secret=one.secret,
+                    verify_tls=one.verify_tls,
+                )
+                for name, one in settings.storage.items()
+                if one.manager_url
+            },
+            etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
+            default_host="local:volume1" if embedded else None,
+            rehearsed=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_service(self) -> VFolderService:
+        from bai_manager.repositories.vfolder import VFolderRepository  # noqa: PLC0415
+        from bai_manager.services.vfolder.service import VFolderService  # noqa: PLC0415
+
+        return VFolderService(
+            vfolders=VFolderRepository(self.database, self._clock), storages=self.storages
+        )
+
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""
         from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
@@ -598,6 +642,8 @@ class App:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:
             await prometheus.aclose()
+        if "storages" in self.__dict__:
+            await self.storages.aclose()
         if "database" in self.__dict__:
             await self.database.close()
 

@@ -32,6 +32,7 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    VFOLDER = "vfolder"
 
 
 class Operation(StrEnum):

@@ -32,6 +32,7 @@ NOUNS: Mapping[str, Noun] = {
     "init": Noun("init", "Create the local system, or complete it.", _SYSTEM),
     "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
+    "vfolder": Noun("vfolder", "Virtual folders, their files and who shares them.", _WORK),
     "image": Noun("image", "List what sessions can run.", _WORK),
     "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
     "user": Noun("user", "Users, their passwords and key pairs.", _PEOPLE),

@@ -20,7 +20,7 @@ from bai_manager.errors import (
 from bai_manager.types.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bai_manager.types.json import JsonValue
     from bai_manager.types.vfolder import QuotaScopeID
@@ -119,6 +119,21 @@ class UnsupportedByStorage(Conflict):
     def __init__(self, storage: str, what: str, *, hint: str | None = None) -> None:
         super().__init__(
             f"Storage {storage} cannot {what}.", hint=hint, details={"storage": storage}
+        )
+
+
+class StorageUnknown(NotFound):
+    """Neither the profile nor etcd says where the storage is."""
+
+    error_code = "storage-proxy_read_not-found"
+
+    def __init__(self, storage: str, known: Iterable[str]) -> None:
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"Nothing says where storage {printable(storage)} is; known: {names}.",
+            hint=f"Set storage.{printable(storage)}.manager_url and .secret in the profile, or"
+            " etcd.url; 'bai-manager connect' does.",
+            details={"storage": printable(storage)},
         )
 
 
