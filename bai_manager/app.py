@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
+    from bai_manager.services.vfolder_file.service import VFolderFileService
+    from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -124,6 +126,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self.file_sink: FileSink | None = None
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -618,6 +621,18 @@ class App:
             etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
             default_host="local:volume1" if embedded else None,
             rehearsed=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_file_service(self) -> VFolderFileService:
+        from bai_manager.services.vfolder_file.service import VFolderFileService  # noqa: PLC0415
+        from bai_manager.services.vfolder_file.sink import NullSink  # noqa: PLC0415
+
+        return VFolderFileService(
+            storages=self.storages,
+            sink=self.file_sink or NullSink(),
+            work_folder=self._config.paths.state_dir / "transfers",
+            rehearse=self._dry_run,
         )
 
     @cached_property

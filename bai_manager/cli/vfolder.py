@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli import vfolder_files, vfolder_transfer
 from bai_manager.cli.options import (
     FilterOption,
     LimitOption,
@@ -60,6 +61,8 @@ app = typer.Typer(
     help="Virtual folders, their files and who shares them.\n\nExample: bai-manager vfolder list",
     no_args_is_help=True,
 )
+app.add_typer(vfolder_files.app)
+app.add_typer(vfolder_transfer.app)
 
 
 @app.command("list")

@@ -38,7 +38,7 @@ from bai_manager.clients.storage_proxy.transfer import (
 from bai_manager.errors import BackendAIError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -103,7 +103,7 @@ async def download_all(
 
 async def read_stream(
     storage: StorageClient, folder: FolderRef, path: str, *, attempts: int = 3
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The bytes of a file, taken up again where a connection broke.
 
     Raises ``FileChanged`` if the file is another one by then.

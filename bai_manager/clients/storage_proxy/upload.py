@@ -1,6 +1,5 @@
 """Files and folders of this machine into a virtual folder."""
 
-
 from __future__ import annotations
 
 import asyncio

@@ -163,9 +163,7 @@ class VFolderFileService:
     ) -> tuple[StorageClient, FolderRef]:
         access = _access(action)
         if access.status not in VFOLDER_READABLE:
-            raise VFolderFilterStatusFailed(
-                access.name, access.status, "be read", VFOLDER_READABLE
-            )
+            raise VFolderFilterStatusFailed(access.name, access.status, "be read", VFOLDER_READABLE)
         return await self._opened(access, permission)
 
     async def _write(
@@ -184,9 +182,8 @@ class VFolderFileService:
         """The storage of a folder, and which one it is there (``services.md`` §5.2)."""
         if access.unmanaged_path is not None:
             raise FolderKeptElsewhere(access.name, access.unmanaged_path)
-        bound = permission is not None and not access.by_office
-        if bound and permission not in access.host_permissions:
-            raise InsufficientStoragePermission(str(access.host), permission)
+        if permission is not None and not access.by_office:
+            _refuse_without(permission, access)
         storage = await self._storages.client(access.host.proxy)
         return storage, FolderRef(access.host.volume, access.vfid)
 
@@ -195,6 +192,11 @@ def _access(action: AnyFolderAction) -> FolderAccess:
     if action.access is None:
         raise VFolderNotFound(action.vfolder)
     return action.access
+
+
+def _refuse_without(permission: VFolderHostPermission, access: FolderAccess) -> None:
+    if permission not in access.host_permissions:
+        raise InsufficientStoragePermission(str(access.host), permission)
 
 
 async def _listed(
