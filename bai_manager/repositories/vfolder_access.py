@@ -79,8 +79,9 @@ def is_under(domain_name: str | None) -> ColumnElement[bool]:
     """What an office reaches: all, or a domain's but for folders of superadmins."""
     if domain_name is None:
         return vfolders.c.id.is_not(None)
+    owners = users.alias("owners")  # the statement around this has users of its own
     superadmins = exists().where(
-        users.c.uuid == vfolders.c.user, users.c.role == UserRole.SUPERADMIN.value
+        owners.c.uuid == vfolders.c.user, owners.c.role == UserRole.SUPERADMIN.value
     )
     return and_(vfolders.c.domain_name == domain_name, ~superadmins)
 
