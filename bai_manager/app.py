@@ -599,7 +599,10 @@ class App:
     async def _storage_map(self) -> StorageMap:
         """What the profile says of storages; on a cluster etcd says the rest."""
         from bai_manager.clients.cluster.discovery import StorageProxyAddress  # noqa: PLC0415
-        from bai_manager.clients.storage_proxy.profile import storage_map  # noqa: PLC0415
+        from bai_manager.clients.storage_proxy.profile import (  # noqa: PLC0415
+            ProxyManners,
+            storage_map,
+        )
 
         settings = self._config.settings
         embedded = settings.kind == "embedded"
@@ -617,6 +620,10 @@ class App:
                 )
                 for name, one in settings.storage.items()
                 if one.manager_url
+            },
+            manners={
+                name: ProxyManners(ca_file=one.ca_file, listing_limit=one.listing_limit)
+                for name, one in settings.storage.items()
             },
             etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
             default_host="local:volume1" if embedded else None,

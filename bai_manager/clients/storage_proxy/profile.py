@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,19 @@ _TYPES = "volumes/_types/"
 _DEFAULT_HOST = "volumes/default_host"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProxyManners:
+    """What only the profile says of a storage proxy: whom to trust, and its scandir-limit."""
+
+    ca_file: Path | None = None
+    listing_limit: int = 1000
+
+
 def storage_map(
     *,
     folders: Mapping[str, Path],
     proxies: Mapping[str, StorageProxyAddress],
+    manners: Mapping[str, ProxyManners],
     etcd: Mapping[str, str],
     default_host: str | None = None,
     rehearsed: bool = False,
@@ -35,7 +45,10 @@ def storage_map(
     """
     found = {**addresses_from_etcd(etcd).storage, **proxies}
     clients: dict[str, Callable[[], StorageClient]] = {
-        **{name: partial(_proxy, name, address) for name, address in found.items()},
+        **{
+            name: partial(_proxy, name, address, manners.get(name, ProxyManners()))
+            for name, address in found.items()
+        },
         **{name: partial(_folder, name, path) for name, path in folders.items()},
     }
     if rehearsed:
@@ -58,7 +71,7 @@ def _folder(name: str, path: Path) -> StorageClient:
     return LocalStorageClient(name, path)
 
 
-def _proxy(name: str, address: StorageProxyAddress) -> StorageClient:
+def _proxy(name: str, address: StorageProxyAddress, manners: ProxyManners) -> StorageClient:
     from bai_manager.clients.storage_proxy.http import (  # noqa: PLC0415 - imports httpx
         HttpStorageClient,
     )
@@ -70,6 +83,8 @@ def _proxy(name: str, address: StorageProxyAddress) -> StorageClient:
         client_url=address.client_url or address.manager_url,
         secret=address.secret or Secret(""),
         verify_tls=address.verify_tls,
+        ca_file=manners.ca_file,
+        listing_limit=manners.listing_limit,
     )
 
 
