@@ -489,7 +489,11 @@ class App:
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
                 yield probes.storage_probe(
-                    name, proxy.manager_url, proxy.secret, verify=proxy.verify_tls
+                    name,
+                    proxy.manager_url,
+                    proxy.secret,
+                    verify=proxy.verify_tls,
+                    ca_file=proxy.ca_file,
                 )
         if settings.prometheus.url is not None:
             yield probes.prometheus_probe(settings.prometheus.url)
