@@ -33,6 +33,8 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -83,6 +85,20 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    RENAME = "rename"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
@@ -113,6 +129,7 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.GET_QUOTA,
     }
 )
 

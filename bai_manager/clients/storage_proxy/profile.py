@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bai_manager.clients.cluster.discovery import addresses_from_etcd
+from bai_manager.clients.cluster.discovery import StorageProxyAddress, addresses_from_etcd
 from bai_manager.clients.storage_proxy.pool import StorageMap
 from bai_manager.clients.storage_proxy.rehearsal import RehearsalStorage
 from bai_manager.types.status import VFolderOwnershipType
@@ -14,35 +14,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from bai_manager.clients.cluster.discovery import StorageProxyAddress
     from bai_manager.clients.storage_proxy.protocol import StorageClient
+    from bai_manager.config.settings import Settings
 
 _TYPES = "volumes/_types/"
 _DEFAULT_HOST = "volumes/default_host"
+_OWN_HOST = "local:volume1"
 
 
 def storage_map(
-    *,
-    folders: Mapping[str, Path],
-    proxies: Mapping[str, StorageProxyAddress],
-    etcd: Mapping[str, str],
-    default_host: str | None = None,
-    rehearsed: bool = False,
+    settings: Settings, *, folder: Path, etcd: Mapping[str, str], rehearsed: bool = False
 ) -> StorageMap:
     """What the profile says wins over etcd (keys: ``reference/storage-proxy.md`` §2).
 
-    In a dry run (``rehearsed``) the clients only read.
+    ``folder`` is the storage ``local`` of one machine. In a dry run (``rehearsed``) the clients
+    only read.
     """
-    found = {**addresses_from_etcd(etcd).storage, **proxies}
-    clients: dict[str, Callable[[], StorageClient]] = {
-        **{name: partial(_proxy, name, address) for name, address in found.items()},
-        **{name: partial(_folder, name, path) for name, path in folders.items()},
-    }
+    embedded = settings.kind == "embedded"
+    clients: dict[str, Callable[[], StorageClient]] = {}
+    if embedded:
+        clients["local"] = partial(_folder, "local", folder)
+    for name, address in addresses_from_etcd(etcd).storage.items():
+        clients[name] = partial(_proxy, name, address)
+    for name, one in settings.storage.items():
+        if one.path is not None:
+            clients[name] = partial(_folder, name, one.path)
+        elif one.manager_url is not None:
+            address = StorageProxyAddress(
+                manager_url=one.manager_url,
+                client_url=one.client_url,
+                secret=one.secret,
+                verify_tls=one.verify_tls,
+            )
+            clients[name] = partial(_proxy, name, address)
     if rehearsed:
         clients = {name: partial(_rehearsed, make) for name, make in clients.items()}
     return StorageMap(
         clients=clients,
-        default_host=etcd.get(_DEFAULT_HOST) or default_host,
+        default_host=etcd.get(_DEFAULT_HOST) or (_OWN_HOST if embedded else None),
         folder_types=_folder_types(etcd),
     )
 
