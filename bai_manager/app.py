@@ -64,12 +64,14 @@ if TYPE_CHECKING:
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
+    from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
     from bai_manager.services.vfolder_file.service import VFolderFileService
     from bai_manager.services.vfolder_file.sink import FileSink
+    from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -601,36 +603,14 @@ class App:
         return StoragePool(self._storage_map)
 
     async def _storage_map(self) -> StorageMap:
-        """What the profile says of storages; on a cluster etcd says the rest."""
-        from bai_manager.clients.cluster.discovery import StorageProxyAddress  # noqa: PLC0415
-        from bai_manager.clients.storage_proxy.profile import (  # noqa: PLC0415
-            ProxyManners,
-            storage_map,
-        )
+        from bai_manager.clients.storage_proxy.profile import storage_map  # noqa: PLC0415
 
         settings = self._config.settings
-        embedded = settings.kind == "embedded"
-        folders = {"local": self._config.paths.data_dir / "volumes"} if embedded else {}
-        folders |= {name: one.path for name, one in settings.storage.items() if one.path}
-        use_etcd = not embedded and settings.etcd.url is not None
+        use_etcd = settings.kind == "cluster" and settings.etcd.url is not None
         return storage_map(
-            folders=folders,
-            proxies={
-                name: StorageProxyAddress(
-                    manager_url=one.manager_url,
-                    client_url=one.client_url,
-                    secret=one.secret,
-                    verify_tls=one.verify_tls,
-                )
-                for name, one in settings.storage.items()
-                if one.manager_url
-            },
-            manners={
-                name: ProxyManners(ca_file=one.ca_file, listing_limit=one.listing_limit)
-                for name, one in settings.storage.items()
-            },
+            settings,
+            folder=self._config.paths.data_dir / "volumes",
             etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
-            default_host="local:volume1" if embedded else None,
             rehearsed=self._dry_run,
         )
 
@@ -648,12 +628,29 @@ class App:
 
     @cached_property
     def vfolder_service(self) -> VFolderService:
-        from bai_manager.repositories.vfolder import VFolderRepository  # noqa: PLC0415
+        from bai_manager.repositories.vfolder_all import VFolderRepositories  # noqa: PLC0415
         from bai_manager.services.vfolder.service import VFolderService  # noqa: PLC0415
 
-        return VFolderService(
-            vfolders=VFolderRepository(self.database, self._clock), storages=self.storages
+        rows = VFolderRepositories(self.database, self._clock)
+        return VFolderService(rows=rows, storages=self.storages)
+
+    @cached_property
+    def vfolder_invitation_service(self) -> VFolderInvitationService:
+        from bai_manager.repositories.vfolder_invitation import (  # noqa: PLC0415
+            VFolderInvitationRepository,
         )
+        from bai_manager.services.vfolder_invitation.service import (  # noqa: PLC0415
+            VFolderInvitationService,
+        )
+
+        return VFolderInvitationService(invitations=VFolderInvitationRepository(self.database))
+
+    @cached_property
+    def storage_service(self) -> StorageService:
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
+        from bai_manager.services.storage.service import StorageService  # noqa: PLC0415
+
+        return StorageService(storage=StorageRepository(self.database), storages=self.storages)
 
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""

@@ -37,6 +37,9 @@ class Rule(Enum):
     DOMAIN_ADMIN_OR_MONITOR = "an admin of the domain, a monitor, or a superadmin"
     SUPERADMIN = "a superadmin"
     SUPERADMIN_OR_MONITOR = "a superadmin or a monitor"
+    SCOPE_VIEWER = (
+        "the user, a member of the project, an admin of the domain, a monitor, or a superadmin"
+    )
     FOLDER_CREATOR = (
         "the user whose folder it is to be; for a project's, an admin of its domain, a superadmin,"
         " or in a model store a member"
@@ -168,11 +171,31 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.VFOLDER, Operation.GET): Rule.FOLDER_VIEWER,
     (EntityType.VFOLDER, Operation.CREATE): Rule.FOLDER_CREATOR,
     (EntityType.VFOLDER, Operation.DELETE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.RESTORE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.PURGE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.UPDATE): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER, Operation.RENAME): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER, Operation.CLONE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.CHANGE_OWNER): Rule.SUPERADMIN,
+    (EntityType.VFOLDER, Operation.SHARE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.UNSHARE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.LEAVE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER_INVITATION, Operation.INVITE): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER_INVITATION, Operation.LIST): Rule.ANYONE,
+    (EntityType.VFOLDER_INVITATION, Operation.ACCEPT): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.REJECT): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.CANCEL): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.UPDATE): Rule.OWNER,
+    (EntityType.STORAGE, Operation.LIST): Rule.ANYONE,
+    (EntityType.STORAGE, Operation.GET_QUOTA): Rule.SCOPE_VIEWER,
+    (EntityType.STORAGE, Operation.SET_QUOTA): Rule.DOMAIN_ADMIN,
+    (EntityType.STORAGE, Operation.UNSET_QUOTA): Rule.DOMAIN_ADMIN,
 }
 
 _MONITORED = frozenset(
     {
         Rule.FOLDER_VIEWER,
+        Rule.SCOPE_VIEWER,
         Rule.OWNER_OR_MONITOR,
         Rule.MEMBER_OR_MONITOR,
         Rule.DOMAIN_ADMIN_OR_MONITOR,
@@ -194,6 +217,7 @@ _DOMAIN_ADMINISTERED = (
         Rule.DOMAIN_ADMIN,
         Rule.DOMAIN_ADMIN_OR_MONITOR,
         Rule.FOLDER_CREATOR,
+        Rule.SCOPE_VIEWER,
     }
     | _FOLDER_RULES.keys()
 )
@@ -225,6 +249,8 @@ def _in_person(rule: Rule, actor: Actor, scope: TargetScope) -> bool:
         return own if scope.group_id is None else scope.is_model_store and scope.actor_is_member
     if rule is Rule.MEMBER_OR_MONITOR:
         return scope.actor_is_member
+    if rule is Rule.SCOPE_VIEWER:
+        return own or scope.actor_is_member
     if scope.folder is not None and rule in _FOLDER_RULES:
         return _FOLDER_RULES[rule](scope.folder)
     return rule in _OWNED and own

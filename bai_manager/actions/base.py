@@ -33,6 +33,8 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -88,6 +90,20 @@ class Operation(StrEnum):
     MAKE_FOLDER = "make_folder"
     MOVE_FILE = "move_file"
     DELETE_FILES = "delete_files"
+    RENAME = "rename"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
@@ -120,6 +136,7 @@ _READS = frozenset(
         Operation.USAGE_PER_PERIOD,
         Operation.MEASURE_FILES,
         Operation.READ_FILE,
+        Operation.GET_QUOTA,
     }
 )
 

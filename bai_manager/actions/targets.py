@@ -78,6 +78,17 @@ class FolderTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationTarget:
+    """One invitation to a virtual folder that the actor may see, by id or unique id prefix.
+
+    It belongs to whoever was invited, and with ``as_inviter`` to whoever invited.
+    """
+
+    invitation: str
+    as_inviter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class VisibleTarget:
     """Whatever the actor may see; the processor fills in the action's ``visible`` field.
 
@@ -103,6 +114,7 @@ Target: TypeAlias = (
     | SessionTarget
     | KernelTarget
     | FolderTarget
+    | InvitationTarget
 )
 
 
@@ -123,6 +135,7 @@ class TargetScope:
     group_id: UUID | None = None
     actor_is_member: bool = False
     is_model_store: bool = False
+    invitation_id: UUID | None = None
     folder: FolderAccess | None = None
 
 

@@ -10,6 +10,7 @@ from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
     DomainTarget,
     FolderTarget,
+    InvitationTarget,
     KernelTarget,
     KeypairTarget,
     ProjectTarget,
@@ -87,7 +88,7 @@ class AccessRepository:
             user_status=row.status,
         )
 
-    async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: PLR0911 - a case each
+    async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: C901, PLR0911 - a case each
         """Where the target lies and whose it is; raises not-found for what cannot be seen."""
         match target:
             case SystemTarget():
@@ -108,6 +109,8 @@ class AccessRepository:
                 return await self._kernel(kernel, actor)
             case FolderTarget(folder, in_trash):
                 return await self._folder(folder, actor, in_trash=in_trash)
+            case InvitationTarget(invitation, as_inviter):
+                return await self._invitation(invitation, actor, as_inviter=as_inviter)
 
     async def _keypair(self, access_key: str) -> TargetScope:
         async with self._database.transaction() as connection:
@@ -195,6 +198,20 @@ class AccessRepository:
             owner_user_id=row.user,
             owner_role=UserRole.parse(row.role) if row.role else None,
             folder=access,
+        )
+
+    async def _invitation(self, invitation: str, actor: Actor, *, as_inviter: bool) -> TargetScope:
+        from bai_manager.repositories.vfolder_invitation import (  # noqa: PLC0415 - as above
+            locate_invitation,
+        )
+
+        async with self._database.transaction() as connection:
+            row = await locate_invitation(connection, invitation, actor, as_inviter=as_inviter)
+        return TargetScope(
+            domain_name=row.domain_name,
+            owner_user_id=row.uuid,
+            owner_role=UserRole.parse(row.role) if row.role else None,
+            invitation_id=row.id,
         )
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import insert, select
-
-from bai_manager.models.endpoint import endpoints
 from bai_manager.models.group import groups
 from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolders
+from bai_manager.repositories.people import resolve_group
 from bai_manager.repositories.query import Field, apply_query, filters_on
-from bai_manager.repositories.rbac import register_entity
-from bai_manager.repositories.remains import mounted_folders
 from bai_manager.repositories.vfolder_access import (
     allowed_hosts,
     is_of_project_of,
@@ -27,33 +23,23 @@ from bai_manager.repositories.vfolder_rows import (
     OWNERSHIP_TYPE,
     PERMISSION,
     USAGE_MODE,
-    check_status,
     folder_of,
     folder_select,
     get_folder_row,
-    lock_folder,
-    set_status,
-)
-from bai_manager.services.vfolder.errors import (
-    ModelServiceDependencyNotCleared,
-    VFolderDeletionNotAllowed,
+    insert_folder,
 )
 from bai_manager.services.vfolder.rules import NewFolder, check_host, check_model_store
 from bai_manager.services.vfolder.types import FolderScope
 from bai_manager.types.query import ID, TEXT, TIME, TRUTH, FieldKind
 from bai_manager.types.status import (
     VFOLDER_DEAD,
-    VFOLDER_DELETABLE,
     VFOLDER_HARD_DELETED,
     VFOLDER_INACCESSIBLE,
-    EndpointLifecycle,
     VFolderOwnershipType,
     VFolderStatus,
     VFolderUsageMode,
 )
 from bai_manager.types.vfolder import (
-    QuotaScopeID,
-    QuotaScopeType,
     VFolderID,
     VFolderPermission,
 )
@@ -63,14 +49,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.actions.targets import Visibility
     from bai_manager.repositories.database import Database
-    from bai_manager.repositories.vfolder_limits import FolderOwner
     from bai_manager.services.vfolder.types import VFolderData, VFolderSpec
     from bai_manager.types.clock import Clock
-    from bai_manager.types.folder_access import FolderAccess
     from bai_manager.types.query import Query
 
 VFOLDER_FIELDS: Mapping[str, Field] = {
@@ -123,6 +106,11 @@ class VFolderRepository:
         async with self._database.transaction() as connection:
             return await get_folder_row(connection, folder_id, viewer=viewer)
 
+    async def resolve_group(self, group: str) -> UUID:
+        """The id of a project of any domain. Raises ``GroupNotFound``."""
+        async with self._database.transaction() as connection:
+            return await resolve_group(connection, group)
+
     async def create_folder(
         self,
         spec: VFolderSpec,
@@ -148,8 +136,10 @@ class VFolderRepository:
             await check_name_is_free(
                 connection, spec.name, user_id=owner.user_id, group_id=group_id
             )
-            vfid = VFolderID(_quota_scope(owner), uuid4())
-            await self._insert(connection, spec, owner, host, vfid, VFolderStatus.READY)
+            vfid = VFolderID(owner.quota_scope, uuid4())
+            await insert_folder(
+                connection, spec, owner, host, vfid, VFolderStatus.READY, self._clock()
+            )
             folder = await get_folder_row(connection, vfid.folder, viewer=owner.user_id)
             await make(
                 NewFolder(
@@ -181,94 +171,6 @@ class VFolderRepository:
                 )
             ).one_or_none()
             return None if row is None else folder_of(row)
-
-    async def move_to_trash(self, access: FolderAccess) -> VFolderData:
-        """Ready → delete-pending; shares and invitations stay, to be there after a restore.
-
-        Raises ``VFolderFilterStatusFailed``, ``VFolderDeletionNotAllowed`` and
-        ``ModelServiceDependencyNotCleared``.
-        """
-        async with self._database.transaction() as connection:
-            folder = await lock_folder(connection, access.id, viewer=access.user_id)
-            check_status(folder, VFOLDER_DELETABLE, "be deleted")
-            await check_not_mounted(connection, folder)
-            await _check_serves_nothing(connection, folder)
-            await set_status(connection, [folder.id], VFolderStatus.DELETE_PENDING, self._clock())
-            return await get_folder_row(connection, folder.id, viewer=access.user_id)
-
-    async def _insert(
-        self,
-        connection: AsyncConnection,
-        spec: VFolderSpec,
-        owner: FolderOwner,
-        host: str,
-        vfid: VFolderID,
-        status: VFolderStatus,
-    ) -> None:
-        now = self._clock()
-        is_user = owner.group_id is None
-        await connection.execute(
-            insert(vfolders).values(
-                id=vfid.folder,
-                name=spec.name,
-                host=host,
-                domain_name=owner.domain_name,
-                quota_scope_id=str(vfid.quota_scope),
-                usage_mode=spec.usage_mode.value,
-                permission=(
-                    VFolderPermission.READ_ONLY if owner.is_model_store else spec.permission
-                ).value,
-                creator=owner.email,
-                unmanaged_path=spec.unmanaged_path,
-                ownership_type=(
-                    VFolderOwnershipType.USER if is_user else VFolderOwnershipType.GROUP
-                ).value,
-                user=owner.user_id if is_user else None,
-                group=owner.group_id,
-                cloneable=spec.cloneable,
-                created_at=now,
-                status=status.value,
-                status_changed=now,
-                status_history={status.name: now.isoformat()},
-                max_files=0,
-                num_files=0,
-                cur_size=0,
-            )
-        )
-        await register_entity(
-            connection,
-            scope=("user", str(owner.user_id)) if is_user else ("project", str(owner.group_id)),
-            entity=("vfolder", str(vfid.folder)),
-        )
-
-
-async def check_not_mounted(connection: AsyncConnection, folder: VFolderData) -> None:
-    """Raise ``VFolderDeletionNotAllowed`` while a session that has not ended has the folder.
-
-    The folder's row is locked, so that no session can mount it meanwhile.
-    """
-    mounts = await mounted_folders(connection, vfolders.c.id == folder.id)
-    if mounts:
-        raise VFolderDeletionNotAllowed(folder.name, mounts)
-
-
-async def _check_serves_nothing(connection: AsyncConnection, folder: VFolderData) -> None:
-    if folder.usage_mode is not VFolderUsageMode.MODEL:
-        return
-    names = await connection.scalars(
-        select(endpoints.c.name).where(
-            endpoints.c.model == folder.id,
-            endpoints.c.lifecycle_stage == EndpointLifecycle.CREATED.value,
-        )
-    )
-    if found := names.all():
-        raise ModelServiceDependencyNotCleared(folder.name, found)
-
-
-def _quota_scope(owner: FolderOwner) -> QuotaScopeID:
-    if owner.group_id is None:
-        return QuotaScopeID(QuotaScopeType.USER, owner.user_id)
-    return QuotaScopeID(QuotaScopeType.PROJECT, owner.group_id)
 
 
 def _within(scope: FolderScope, viewer: UUID, visible: Visibility) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.vfolder_access import is_reachable_by
 from bai_manager.services.vfolder.errors import TooManyVFolders, VFolderAlreadyExists
 from bai_manager.types.status import VFOLDER_HARD_DELETED, ProjectType
+from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,6 +39,12 @@ class FolderOwner:
     policy: str
     max_count: int
     quota_limit: int | None
+
+    @property
+    def quota_scope(self) -> QuotaScopeID:
+        if self.group_id is None:
+            return QuotaScopeID(QuotaScopeType.USER, self.user_id)
+        return QuotaScopeID(QuotaScopeType.PROJECT, self.group_id)
 
 
 async def lock_owner(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, cast, select, update
+from sqlalchemy import Text, cast, insert, select, update
 
 from bai_manager.models.group import groups
 from bai_manager.models.user import users
@@ -12,6 +12,7 @@ from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.history import with_history
 from bai_manager.repositories.versions import version_of
 from bai_manager.repositories.vfolder_access import access_columns, permission_of, vfid_of
+from bai_manager.repositories.vfolder_rbac import register_folder
 from bai_manager.services.vfolder.errors import VFolderFilterStatusFailed, VFolderNotFound
 from bai_manager.services.vfolder.types import VFolderData
 from bai_manager.types.folder_access import FolderReach
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.rows import AnyRow, AnySelect
+    from bai_manager.repositories.vfolder_limits import FolderOwner
+    from bai_manager.services.vfolder.types import VFolderSpec
+    from bai_manager.types.vfolder import VFolderID
 
 USAGE_MODE: Final[ColumnElement[Any]] = cast(vfolders.c.usage_mode, Text)
 PERMISSION: Final[ColumnElement[Any]] = cast(vfolders.c.permission, Text)
@@ -151,3 +155,43 @@ async def set_status(
     if only_from is not None:
         statement = statement.where(vfolders.c.status.in_([one.value for one in only_from]))
     await connection.execute(statement)
+
+
+async def insert_folder(
+    connection: AsyncConnection,
+    spec: VFolderSpec,
+    owner: FolderOwner,
+    host: str,
+    vfid: VFolderID,
+    status: VFolderStatus,
+    now: datetime,
+) -> None:
+    """A new row in its owner's scope; folders of a model store are read-only from then on."""
+    is_user = owner.group_id is None
+    kind = VFolderOwnershipType.USER if is_user else VFolderOwnershipType.GROUP
+    permission = VFolderPermission.READ_ONLY if owner.is_model_store else spec.permission
+    await connection.execute(
+        insert(vfolders).values(
+            id=vfid.folder,
+            name=spec.name,
+            host=host,
+            domain_name=owner.domain_name,
+            quota_scope_id=str(owner.quota_scope),
+            usage_mode=spec.usage_mode.value,
+            permission=permission.value,
+            max_files=0,
+            num_files=0,
+            cur_size=0,
+            creator=owner.email,
+            unmanaged_path=spec.unmanaged_path,
+            ownership_type=kind.value,
+            user=owner.user_id if is_user else None,
+            group=owner.group_id,
+            cloneable=spec.cloneable,
+            created_at=now,
+            status=status.value,
+            status_changed=now,
+            status_history={status.name: now.isoformat()},
+        )
+    )
+    await register_folder(connection, vfid.folder, str(owner.quota_scope))

@@ -33,9 +33,9 @@ from bai_manager.clients.storage_proxy.wire import Timeouts
 from bai_manager.errors import BackendAIError
 from tests.storage import faults
 from tests.storage.faults import at
-from tests.storage.helpers import get, names, new_folder, pieces, put
+from tests.storage.helpers import get, make_tree, names, new_folder, pieces, put, read_tree
 from tests.storage.proxies import fake_proxy, http_client
-from tests.storage.transfers import Told, make_tree, read_tree
+from tests.storage.transfers import Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

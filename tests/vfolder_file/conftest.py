@@ -23,7 +23,7 @@ from bai_manager.types.vfolder import (
     VFolderID,
 )
 from tests.cli.conftest import typed
-from tests.storage.transfers import make_tree, read_tree
+from tests.storage.helpers import make_tree, read_tree
 from tests.tenants import dsn_of, seeded
 
 if TYPE_CHECKING:

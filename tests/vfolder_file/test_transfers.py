@@ -14,7 +14,7 @@ import pytest
 from bai_manager.cli.schema import schema_of
 from bai_manager.services.vfolder_file.destinations import placed
 from tests.cli.test_nouns_schema import problems
-from tests.storage.transfers import make_tree, read_tree
+from tests.storage.helpers import make_tree, read_tree
 
 if TYPE_CHECKING:
     from tests.vfolder_file.conftest import Run, Shelf

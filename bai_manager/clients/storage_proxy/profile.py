@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bai_manager.clients.cluster.discovery import addresses_from_etcd
+from bai_manager.clients.cluster.discovery import StorageProxyAddress, addresses_from_etcd
 from bai_manager.clients.storage_proxy.pool import StorageMap
 from bai_manager.clients.storage_proxy.rehearsal import RehearsalStorage
 from bai_manager.types.status import VFolderOwnershipType
@@ -15,47 +14,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from bai_manager.clients.cluster.discovery import StorageProxyAddress
     from bai_manager.clients.storage_proxy.protocol import StorageClient
+    from bai_manager.config.settings import Settings, StorageSettings
 
 _TYPES = "volumes/_types/"
 _DEFAULT_HOST = "volumes/default_host"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProxyManners:
-    """What only the profile says of a storage proxy: whom to trust, and its scandir-limit."""
-
-    ca_file: Path | None = None
-    listing_limit: int = 1000
+_OWN_HOST = "local:volume1"
 
 
 def storage_map(
-    *,
-    folders: Mapping[str, Path],
-    proxies: Mapping[str, StorageProxyAddress],
-    manners: Mapping[str, ProxyManners],
-    etcd: Mapping[str, str],
-    default_host: str | None = None,
-    rehearsed: bool = False,
+    settings: Settings, *, folder: Path, etcd: Mapping[str, str], rehearsed: bool = False
 ) -> StorageMap:
     """What the profile says wins over etcd (keys: ``reference/storage-proxy.md`` §2).
 
-    In a dry run (``rehearsed``) the clients only read.
+    ``folder`` is the storage ``local`` of one machine. In a dry run (``rehearsed``) the clients
+    only read.
     """
-    found = {**addresses_from_etcd(etcd).storage, **proxies}
-    clients: dict[str, Callable[[], StorageClient]] = {
-        **{
-            name: partial(_proxy, name, address, manners.get(name, ProxyManners()))
-            for name, address in found.items()
-        },
-        **{name: partial(_folder, name, path) for name, path in folders.items()},
-    }
+    embedded = settings.kind == "embedded"
+    clients: dict[str, Callable[[], StorageClient]] = {}
+    if embedded:
+        clients["local"] = partial(_folder, "local", folder)
+    for name, address in addresses_from_etcd(etcd).storage.items():
+        clients[name] = partial(_proxy, name, address, settings.storage.get(name))
+    for name, one in settings.storage.items():
+        if one.path is not None:
+            clients[name] = partial(_folder, name, one.path)
+        elif one.manager_url is not None:
+            address = StorageProxyAddress(
+                manager_url=one.manager_url,
+                client_url=one.client_url,
+                secret=one.secret,
+                verify_tls=one.verify_tls,
+            )
+            clients[name] = partial(_proxy, name, address, one)
     if rehearsed:
         clients = {name: partial(_rehearsed, make) for name, make in clients.items()}
     return StorageMap(
         clients=clients,
-        default_host=etcd.get(_DEFAULT_HOST) or default_host,
+        default_host=etcd.get(_DEFAULT_HOST) or (_OWN_HOST if embedded else None),
         folder_types=_folder_types(etcd),
     )
 
@@ -71,7 +67,8 @@ def _folder(name: str, path: Path) -> StorageClient:
     return LocalStorageClient(name, path)
 
 
-def _proxy(name: str, address: StorageProxyAddress, manners: ProxyManners) -> StorageClient:
+def _proxy(name: str, address: StorageProxyAddress, own: StorageSettings | None) -> StorageClient:
+    """``own`` is what the profile says, of which the authority and the limit are in no etcd."""
     from bai_manager.clients.storage_proxy.http import (  # noqa: PLC0415 - imports httpx
         HttpStorageClient,
     )
@@ -83,8 +80,8 @@ def _proxy(name: str, address: StorageProxyAddress, manners: ProxyManners) -> St
         client_url=address.client_url or address.manager_url,
         secret=address.secret or Secret(""),
         verify_tls=address.verify_tls,
-        ca_file=manners.ca_file,
-        listing_limit=manners.listing_limit,
+        ca_file=own.ca_file if own else None,
+        listing_limit=own.listing_limit if own else 1000,
     )
 
 

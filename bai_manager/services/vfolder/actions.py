@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.actions.targets import Visibility
-    from bai_manager.services.vfolder.types import VFolderData, VFolderSpec
+    from bai_manager.services.vfolder.types import (
+        FolderSharer,
+        VFolderChanges,
+        VFolderData,
+        VFolderHoldings,
+        VFolderSpec,
+        VFolderUse,
+    )
     from bai_manager.types.folder_access import FolderAccess
+    from bai_manager.types.vfolder import VFolderPermission
 
 ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)
 
@@ -82,7 +90,15 @@ class VFolderActionResult(ActionResult):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GetVFolderAction(VFolderAction[VFolderActionResult]):
+class GetVFolderActionResult(VFolderActionResult):
+    """``use`` is None for a folder whose bytes no storage of ours keeps."""
+
+    holdings: VFolderHoldings
+    use: VFolderUse | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GetVFolderAction(VFolderAction[GetVFolderActionResult]):
     """Show one folder, how full it is, and who can reach it."""
 
     operation: ClassVar[Operation] = Operation.GET
@@ -122,3 +138,114 @@ class DeleteVFolderAction(VFolderAction[VFolderActionResult]):
     """Move a folder to the trash, out of which it can be restored."""
 
     operation: ClassVar[Operation] = Operation.DELETE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreVFolderAction(VFolderAction[VFolderActionResult]):
+    """Take a folder out of the trash."""
+
+    operation: ClassVar[Operation] = Operation.RESTORE
+
+    def target(self) -> Target:
+        return FolderTarget(self.vfolder, in_trash=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PurgeVFolderAction(VFolderAction[VFolderActionResult]):
+    """Remove a folder of the trash for good, with its files; completes an interrupted purge."""
+
+    operation: ClassVar[Operation] = Operation.PURGE
+
+    timeout: float | None = None
+
+    def target(self) -> Target:
+        return FolderTarget(self.vfolder, in_trash=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateVFolderActionResult(VFolderActionResult):
+    """``changed`` names the fields that have another value now."""
+
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateVFolderAction(VFolderAction[UpdateVFolderActionResult]):
+    """Change settings of a folder; ``if_unchanged`` is the version that was looked at."""
+
+    operation: ClassVar[Operation] = Operation.UPDATE
+
+    changes: VFolderChanges
+    if_unchanged: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenameVFolderAction(VFolderAction[VFolderActionResult]):
+    """Call a folder otherwise."""
+
+    operation: ClassVar[Operation] = Operation.RENAME
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloneVFolderActionResult(VFolderActionResult):
+    """The clone; ``resumed`` when an interrupted one was completed."""
+
+    source_id: UUID
+    resumed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloneVFolderAction(VFolderAction[CloneVFolderActionResult]):
+    """Copy a folder into a new one of the actor's own; ``timeout`` is in seconds."""
+
+    operation: ClassVar[Operation] = Operation.CLONE
+
+    spec: VFolderSpec
+    requester_key: str | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeVFolderOwnerAction(VFolderAction[VFolderActionResult]):
+    """Give a user's folder to another user."""
+
+    operation: ClassVar[Operation] = Operation.CHANGE_OWNER
+
+    user: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareVFolderActionResult(ActionResult):
+    vfolder_id: UUID
+    shared_with: list[FolderSharer]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareVFolderAction(VFolderAction[ShareVFolderActionResult]):
+    """Give members of a project their own permission on its folder.
+
+    On a user's folder: change that of people who accepted an invitation.
+    """
+
+    operation: ClassVar[Operation] = Operation.SHARE
+
+    emails: tuple[str, ...]
+    permission: VFolderPermission
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnshareVFolderAction(VFolderAction[ShareVFolderActionResult]):
+    """Take back what was given to people on a folder; the result has who is left."""
+
+    operation: ClassVar[Operation] = Operation.UNSHARE
+
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeaveVFolderAction(VFolderAction[VFolderActionResult]):
+    """Give up a folder that another shared with the actor."""
+
+    operation: ClassVar[Operation] = Operation.LEAVE

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from bai_manager.types.purge import MountedFolder
-    from bai_manager.types.status import VFolderStatus
+    from bai_manager.types.status import VFolderOwnershipType, VFolderStatus
     from bai_manager.types.vfolder import VFolderHostPermission
 
 
@@ -159,4 +159,53 @@ class ModelServiceDependencyNotCleared(Conflict):
             f"Folder {name!r} is the model of {', '.join(services)}.",
             hint="Destroy these model services first.",
             details={"vfolder": name, "services": [*services]},
+        )
+
+
+class OwnerUnfit(Conflict):
+    """Somebody cannot be given the folder."""
+
+    error_code = "vfolder_update_conflict"
+
+    def __init__(self, user: str, why: str) -> None:
+        super().__init__(
+            f"{user} cannot own the folder: {user} {why}.",
+            hint="Choose another user, or change that first.",
+            details={"user": user},
+        )
+
+
+class ShareTargetNotFound(NotFound):
+    """Somebody to share with is not among those who could be."""
+
+    error_code = "vfolder_grant_not-found"
+
+    def __init__(self, folder: str, ownership: VFolderOwnershipType, missing: list[str]) -> None:
+        who = ", ".join(missing)
+        if ownership.value == "group":
+            why = "no other active members of the folder's project"
+            hint = "List members with 'bai-manager group members list'."
+        else:
+            why = "not among those the folder is shared with"
+            hint = f"Invite first: 'bai-manager vfolder invite {folder} {missing[0]}'."
+        super().__init__(
+            f"{who}: {why} {folder!r}."
+            if ownership.value == "user"
+            else f"{who}: {why}; folder {folder!r} is shared with nobody else.",
+            hint=hint,
+            details={"vfolder": folder, "users": [*missing]},
+        )
+
+
+class VFolderGrantAlreadyExists(Conflict):
+    """Who is invited has the folder already."""
+
+    error_code = "vfolder_grant_already-exists"
+
+    def __init__(self, folder: str, users: Sequence[str]) -> None:
+        super().__init__(
+            f"Folder {folder!r} is shared with {', '.join(users)} already.",
+            hint=f"Change what they may do with 'bai-manager vfolder share {folder}"
+            f" {users[0]} --permission rw'.",
+            details={"vfolder": folder, "users": [*users]},
         )

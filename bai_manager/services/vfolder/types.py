@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bai_manager.types.choice import Choice
 from bai_manager.types.status import VFolderUsageMode
+from bai_manager.types.tristate import UNSET, Maybe
 from bai_manager.types.vfolder import VFolderPermission
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.types.folder_access import FolderReach
+    from bai_manager.types.purge import MountedFolder
     from bai_manager.types.status import VFolderOwnershipType, VFolderStatus
     from bai_manager.types.vfolder import StorageHost, VFolderID
 
@@ -74,3 +76,45 @@ class VFolderData:
     status_changed: datetime | None
     status_history: dict[str, str]
     version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VFolderChanges:
+    """What an update sets."""
+
+    cloneable: Maybe[bool] = UNSET
+    permission: Maybe[VFolderPermission] = UNSET
+    usage_mode: Maybe[VFolderUsageMode] = UNSET
+
+
+class SharerKind(Choice):
+    OWNER = "owner"
+    PROJECT = "project"
+    USER = "user"
+    INVITED = "invited"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderSharer:
+    """Somebody who can reach a folder, or was invited to; ``name`` is an e-mail or a project."""
+
+    kind: SharerKind
+    name: str
+    permission: VFolderPermission | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VFolderHoldings:
+    """Who can reach a folder, and the sessions that have not ended in which it is."""
+
+    shared_with: list[FolderSharer]
+    mounted_in: list[MountedFolder]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VFolderUse:
+    """How full a folder is; ``error`` says why the storage told nothing."""
+
+    file_count: int | None
+    used_bytes: int | None
+    error: str | None = None
