@@ -34,6 +34,9 @@ class EntityType(StrEnum):
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
     MANIFEST = "manifest"
+    VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -95,6 +98,25 @@ class Operation(StrEnum):
     REHEARSE = "rehearse"
     DIFF = "diff"
     APPLY = "apply"
+    MEASURE_FILES = "measure_files"
+    READ_FILE = "read_file"
+    MAKE_FOLDER = "make_folder"
+    MOVE_FILE = "move_file"
+    DELETE_FILES = "delete_files"
+    RENAME = "rename"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
@@ -134,6 +156,9 @@ _READS = frozenset(
         Operation.FIT,
         Operation.REHEARSE,
         Operation.DIFF,
+        Operation.MEASURE_FILES,
+        Operation.READ_FILE,
+        Operation.GET_QUOTA,
     }
 )
 

@@ -139,6 +139,9 @@ class Database:
 
         With ``snapshot`` everything is read as of one moment.
         """
+        if not self._inspected:
+            async with self.transaction():
+                pass  # what it reads must not be the first of the snapshot
         async with self.transaction() as connection:
             if snapshot and not self._dry_run:
                 await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
