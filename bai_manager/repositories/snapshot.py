@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from bai_manager.sokovan.snapshot import Occupancy
+
 
 def _may_take_kernels() -> ColumnElement[bool]:
     return and_(agents.c.status == AgentStatus.ALIVE.name, agents.c.schedulable)
@@ -82,8 +84,13 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
             group_ids=sorted({session.group_id for session in pending}),
             domain_names=sorted({session.domain_name for session in pending}),
         ),
-        occupancy=await load_occupancy(connection, where=kernels.c.scaling_group == group),
+        occupancy=await load_occupancy_of(connection, group),
     )
+
+
+async def load_occupancy_of(connection: AsyncConnection, group: str) -> Occupancy:
+    """Sums and counts within one resource group alone (``reference/state-machines.md`` §7.2)."""
+    return await load_occupancy(connection, where=kernels.c.scaling_group == group)
 
 
 async def load_agents(connection: AsyncConnection, group: str) -> tuple[AgentSnapshot, ...]:

@@ -245,17 +245,17 @@ def resource_uses(owner: Owner, limits: Limits, occupancy: Occupancy) -> tuple[L
     return tuple(use(owner, limits, occupancy) for use in of)
 
 
-def binding_limit(
+def binding_limits(
     owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
-    """Find the resource limit that a request for ``requested`` would pass, if any.
+) -> list[LimitBreach]:
+    """Find the resource limits that a request for ``requested`` would pass.
 
     A limit that can *never* hold it is named before one that is only in use at the moment; among
     equals the nearest to the caller is: keypair, user, project, domain.
     """
     found = [use.breach(requested) for use in resource_uses(owner, limits, occupancy)]
     breaches = [breach for breach in found if breach is not None]
-    return min(breaches, key=lambda breach: not breach.never_fits, default=None)
+    return sorted(breaches, key=lambda breach: not breach.never_fits)
 
 
 def positive_or_none(limit: int | None) -> int | None:
@@ -304,13 +304,15 @@ def pending_count_breach(
     return pending_count_use(access_key, limits, occupancy).breach()
 
 
-def queueing_breach(
+def queueing_breaches(
     session: PendingSession, limits: Limits, occupancy: Occupancy
-) -> CountBreach | LimitBreach | None:
-    """Find the limit on *waiting* that one more session would pass, if any.
+) -> list[CountBreach | LimitBreach]:
+    """Find the limits on *waiting* that one more session would pass.
 
     For the time of creation: ``occupancy`` has the real pending numbers without ``session``.
     """
-    return pending_count_breach(session.access_key, limits, occupancy) or queue_use(
-        session.owner, limits, occupancy
-    ).breach(session.requested_slots)
+    found = (
+        pending_count_breach(session.access_key, limits, occupancy),
+        queue_use(session.owner, limits, occupancy).breach(session.requested_slots),
+    )
+    return [breach for breach in found if breach is not None]
