@@ -157,9 +157,11 @@ def _turn(effect: SessionEffect) -> Iterator[Consequence]:
 
 
 def _summary_over(over: tuple[OverLine, ...]) -> str:
-    newly = len({(one.scope, one.name) for one in over if one.excess and not one.excess_before})
-    still = len({(one.scope, one.name) for one in over if one.excess}) - newly
-    return f"{newly} more" + (f", besides {still} that are over already" if still else "")
+    """``2 newly, 1 already``; who is over two limits counts once."""
+    now = {(one.scope, one.name) for one in over if one.excess_before}
+    then = {(one.scope, one.name) for one in over if one.excess}
+    counts = {"newly": len(then - now), "already": len(then & now), "no longer": len(now - then)}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nobody"
 
 
 def _summary_sessions(effects: tuple[SessionEffect, ...]) -> str:
