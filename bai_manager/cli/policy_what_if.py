@@ -50,8 +50,8 @@ class Consequence:
 
 
 COLUMNS: tuple[Column[Consequence], ...] = (
-    Column("what", lambda row: row.what, title="Consequence", keep=True),
-    Column("whose", lambda row: row.whose, keep=True),
+    Column("what", lambda row: row.what, title="Consequence"),
+    Column("whose", lambda row: row.whose),
     Column("session", lambda row: row.session),
     Column("resource", lambda row: row.resource),
     amount_column("limit", lambda row: row.limit, lambda row: row.unit),
