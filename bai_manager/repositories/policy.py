@@ -160,11 +160,8 @@ class PolicyRepository:
                 ),
                 groups=tuple(
                     [
-                        Snapshot(
-                            now=now,
-                            scaling_group=group.name,
-                            config=await load_config(connection, group.name),
-                            agents=await load_agents(connection, group.name),
+                        replace(
+                            await _empty_queue(connection, group.name, now),
                             limits=limits,
                             occupancy=occupancy,
                         )
@@ -328,6 +325,16 @@ async def _policy_names(
         select(groups.c.resource_policy).where(groups.c.id == owner.group_id)
     )
     return row.of_keypair, row.of_main, row.of_user, of_project or ""
+
+
+async def _empty_queue(connection: AsyncConnection, group: str, now: datetime) -> Snapshot:
+    """A resource group with its agents, and nobody waiting."""
+    return Snapshot(
+        now=now,
+        scaling_group=group,
+        config=await load_config(connection, group),
+        agents=await load_agents(connection, group),
+    )
 
 
 async def _host_grants(connection: AsyncConnection, owner: Owner) -> list[HostGrant]:
