@@ -375,9 +375,15 @@ class App:
     @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
         from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
 
-        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+        return AgentService(
+            agents=AgentRepository(self.database),
+            changes=AgentChangeRepository(self.database),
+            clients=self.agents,
+            scheduler=self.scheduler,
+        )
 
     @cached_property
     def image_service(self) -> ImageService:

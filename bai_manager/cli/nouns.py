@@ -39,7 +39,7 @@ NOUNS: Mapping[str, Noun] = {
     "policy": Noun("policy", "Limits of key pairs, users and projects.", _PEOPLE),
     "preset": Noun("preset", "Named requests for resources, and what fits now.", _PEOPLE),
     "scaling-group": Noun("scaling_group", "Groups of agents, and who may use them.", _PEOPLE),
-    "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
+    "agent": Noun("agent", "List, inspect, open and close agents.", _SYSTEM),
     "metric": Noun("metric", "See who uses what, now and over time.", _WORK),
     "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
     "status": Noun("status", "Ask everything a profile depends on how it is.", _SYSTEM),
