@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.config import Config
+    from bai_manager.config.settings import IdleSettings
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.agent.service import AgentService
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle import IdleRules
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
     from bai_manager.types.passes import PassLog
@@ -269,6 +272,22 @@ class App:
             clock=self._clock,
             stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
             passes=self.passes,
+            idle=self._idle_step(),
+        )
+
+    def _idle_step(self) -> IdleStep:
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
+
+        return IdleStep(
+            store=IdleRepository(self.database),
+            agents=self.agents,
+            series=IdleSeriesFile(
+                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
+            ),
+            rules=_idle_rules(self._config.settings.idle),
+            clock=self._clock,
         )
 
     @cached_property
@@ -659,3 +678,26 @@ class App:
 def _has_kernels(root: Path) -> bool:
     """Whether the local agent keeps anything there; hidden entries are its own."""
     return root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir())
+
+
+def _idle_rules(settings: IdleSettings) -> IdleRules:
+    """What the profile says, as the checks take it."""
+    from bai_manager.sokovan.idle import IdleRules, Operator, UtilizationRules  # noqa: PLC0415
+
+    def delta(seconds: float | None) -> timedelta | None:
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    pairs = (word.split("=") for word in (settings.utilization or "").split(",") if word)
+    thresholds = {metric: float(percent) for metric, percent in pairs}
+    return IdleRules(
+        network_timeout=delta(settings.network_timeout),
+        user_grace=delta(settings.user_grace),
+        utilization=UtilizationRules(
+            window=timedelta(seconds=settings.window),
+            initial_grace=timedelta(seconds=settings.initial_grace),
+            thresholds=thresholds,
+            operator=Operator(settings.operator),
+        )
+        if thresholds
+        else None,
+    )
