@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.config import Config
-    from bai_manager.config.settings import IdleSettings
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.agent.service import AgentService
@@ -71,7 +70,6 @@ if TYPE_CHECKING:
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.sokovan.gate import Scheduler
-    from bai_manager.sokovan.idle import IdleRules
     from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -278,6 +276,7 @@ class App:
     def _idle_step(self) -> IdleStep:
         from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
         from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
         from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
 
         return IdleStep(
@@ -286,7 +285,7 @@ class App:
             series=IdleSeriesFile(
                 self._config.paths.data_dir / "idle.json", read_only=self._dry_run
             ),
-            rules=_idle_rules(self._config.settings.idle),
+            rules=idle_rules(**dict(self._config.settings.idle)),
             clock=self._clock,
         )
 
@@ -319,9 +318,15 @@ class App:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
         return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
 
-    @property
+    @cached_property
     def _local_root(self) -> Path:
-        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+        """Where the kernels of this machine are: this system's alone, or ``AgentRootTaken``."""
+        from bai_manager.clients.agent.local.ownership import claim_root  # noqa: PLC0415
+
+        data = self._config.paths.data_dir
+        root = self._config.settings.agent.local_root or data / "agents"
+        claim_root(root, data, self._config.profile_name, read_only=self._dry_run)
+        return root
 
     @cached_property
     def sessions(self) -> SessionRepository:
@@ -678,26 +683,3 @@ class App:
 def _has_kernels(root: Path) -> bool:
     """Whether the local agent keeps anything there; hidden entries are its own."""
     return root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir())
-
-
-def _idle_rules(settings: IdleSettings) -> IdleRules:
-    """What the profile says, as the checks take it."""
-    from bai_manager.sokovan.idle import IdleRules, Operator, UtilizationRules  # noqa: PLC0415
-
-    def delta(seconds: float | None) -> timedelta | None:
-        return None if seconds is None else timedelta(seconds=seconds)
-
-    pairs = (word.split("=") for word in (settings.utilization or "").split(",") if word)
-    thresholds = {metric: float(percent) for metric, percent in pairs}
-    return IdleRules(
-        network_timeout=delta(settings.network_timeout),
-        user_grace=delta(settings.user_grace),
-        utilization=UtilizationRules(
-            window=timedelta(seconds=settings.window),
-            initial_grace=timedelta(seconds=settings.initial_grace),
-            thresholds=thresholds,
-            operator=Operator(settings.operator),
-        )
-        if thresholds
-        else None,
-    )

@@ -94,6 +94,34 @@ class Verdict:
     is_idle: bool
 
 
+def idle_rules(
+    *,
+    network_timeout: float | None,
+    utilization: str | None,
+    operator: str,
+    window: float,
+    initial_grace: float,
+    user_grace: float | None,
+) -> IdleRules:
+    """What the settings ``idle.*`` of a profile say: seconds, and ``cpu_util=30,mem=10``."""
+    pairs = (word.split("=") for word in (utilization or "").split(",") if word)
+    given = UtilizationRules(
+        window=timedelta(seconds=window),
+        initial_grace=timedelta(seconds=initial_grace),
+        thresholds={metric: float(percent) for metric, percent in pairs},
+        operator=Operator(operator),
+    )
+    return IdleRules(
+        network_timeout=_delta(network_timeout),
+        utilization=given if given.thresholds else None,
+        user_grace=_delta(user_grace),
+    )
+
+
+def _delta(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
 def idle_verdict(
     session: RunningSession,
     rules: IdleRules,

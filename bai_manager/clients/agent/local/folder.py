@@ -159,6 +159,7 @@ class KernelFolder:
         """Remove what only a living kernel needs; its records and its log stay."""
         for name in (state.WORK, state.SOCKET, state.BOOTSTRAP):
             remove_tree(self._file(name))
+        Path(self.path, state.ACCESS).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove all of it, the lock file last; the lock must be held."""
