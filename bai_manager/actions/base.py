@@ -32,6 +32,11 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
+    MANIFEST = "manifest"
+    VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -87,6 +92,31 @@ class Operation(StrEnum):
     DRAIN = "drain"
     UNDRAIN = "undrain"
     RECALCULATE = "recalculate"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
+    REHEARSE = "rehearse"
+    DIFF = "diff"
+    APPLY = "apply"
+    MEASURE_FILES = "measure_files"
+    READ_FILE = "read_file"
+    MAKE_FOLDER = "make_folder"
+    MOVE_FILE = "move_file"
+    DELETE_FILES = "delete_files"
+    RENAME = "rename"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
@@ -124,6 +154,11 @@ _READS = frozenset(
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,
         Operation.FIT,
+        Operation.REHEARSE,
+        Operation.DIFF,
+        Operation.MEASURE_FILES,
+        Operation.READ_FILE,
+        Operation.GET_QUOTA,
     }
 )
 

@@ -17,7 +17,7 @@ from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.agent_sums import resync_agents_of
 from bai_manager.repositories.allocation import expired, write_outcome
 from bai_manager.repositories.history import time_under_lock, with_history
-from bai_manager.repositories.session import cancel_pending
+from bai_manager.repositories.session_writes import cancel_pending
 from bai_manager.repositories.snapshot import load_snapshot, schedulable_groups
 from bai_manager.repositories.starting import load_starts
 from bai_manager.repositories.transitions import (

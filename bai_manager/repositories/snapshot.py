@@ -66,7 +66,7 @@ async def schedulable_groups(connection: AsyncConnection) -> list[str]:
 
 async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetime) -> Snapshot:
     """Everything the scheduler looks at for one group; cheap when nothing waits."""
-    config = await _config(connection, group)
+    config = await load_config(connection, group)
     pending = await _pending(connection, group)
     if not pending:
         return Snapshot(now=now, scaling_group=group, config=config)
@@ -133,7 +133,7 @@ async def _container_counts(
     return {row.agent: row.amount for row in rows}
 
 
-async def _config(connection: AsyncConnection, group: str) -> SchedulingConfig:
+async def load_config(connection: AsyncConnection, group: str) -> SchedulingConfig:
     row = (
         await connection.execute(
             select(scaling_groups.c.scheduler, scaling_groups.c.scheduler_opts).where(
