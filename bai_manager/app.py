@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
     from bai_manager.types.passes import PassLog
@@ -288,6 +289,23 @@ class App:
             clock=self._clock,
             stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
             passes=self.passes,
+            idle=self._idle_step(),
+        )
+
+    def _idle_step(self) -> IdleStep:
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+        from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
+
+        return IdleStep(
+            store=IdleRepository(self.database),
+            agents=self.agents,
+            series=IdleSeriesFile(
+                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
+            ),
+            rules=idle_rules(**dict(self._config.settings.idle)),
+            clock=self._clock,
         )
 
     @cached_property
@@ -327,9 +345,15 @@ class App:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
         return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
 
-    @property
+    @cached_property
     def _local_root(self) -> Path:
-        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+        """Where the kernels of this machine are: this system's alone, or ``AgentRootTaken``."""
+        from bai_manager.clients.agent.local.ownership import claim_root  # noqa: PLC0415
+
+        data = self._config.paths.data_dir
+        root = self._config.settings.agent.local_root or data / "agents"
+        claim_root(root, data, self._config.profile_name, read_only=self._dry_run)
+        return root
 
     @cached_property
     def sessions(self) -> SessionRepository:
@@ -402,9 +426,15 @@ class App:
     @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
         from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
 
-        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+        return AgentService(
+            agents=AgentRepository(self.database),
+            changes=AgentChangeRepository(self.database),
+            clients=self.agents,
+            scheduler=self.scheduler,
+        )
 
     @cached_property
     def image_service(self) -> ImageService:
