@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
+    from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
@@ -585,6 +586,30 @@ class App:
             sessions=LaterSessions(self),
             clock=self._clock,
         )
+
+    @cached_property
+    def user_import_service(self) -> UserImportService:
+        from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
+        from bai_manager.services.user_import.service import UserImportService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserImportService(
+            imports=UserImportRepository(self.database),
+            journal_of=self._import_journal,
+            hash_password=hash_password,
+            verify_password=verify,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    def _import_journal(self, digest: str, secret_file: str | None) -> Journal:
+        from bai_manager.clients.import_journal import ImportJournal, NoJournal  # noqa: PLC0415
+
+        if self._dry_run:
+            return NoJournal()
+        folder = self._config.paths.state_dir / "imports"
+        return ImportJournal(folder / f"{digest}.jsonl", secret_file)
 
     @cached_property
     def manifest_service(self) -> ManifestService:

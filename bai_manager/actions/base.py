@@ -84,6 +84,7 @@ class Operation(StrEnum):
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
     DIFF = "diff"
+    IMPORT = "import"
     APPLY = "apply"
 
     @property
