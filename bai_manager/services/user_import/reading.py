@@ -76,7 +76,6 @@ def read_rows(text: str, *, default_domain: str) -> tuple[list[ImportRow], list[
     reader = _Reader(default_domain)
     records = reader.objects(text) if text.lstrip().startswith("{") else reader.cells(text)
     rows = [row for line, given in records if (row := reader.row(line, given)) is not None]
-    reader.check_twice(rows)
     return rows, reader.problems
 
 
@@ -88,6 +87,7 @@ def has_secrets(rows: list[ImportRow]) -> bool:
 class _Reader:
     def __init__(self, default_domain: str) -> None:
         self._default_domain = default_domain
+        self._seen: dict[tuple[str, object], int] = {}
         self.problems: list[RowProblem] = []
 
     def objects(self, text: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -135,6 +135,7 @@ class _Reader:
         """None for a line with a problem, which is told."""
         before = len(self.problems)
         found = {name: self._value(line, name, value) for name, value in given.items()}
+        self._once(line, found)
         if not found.get("email"):
             if "email" not in given:
                 self._wrong(line, "the e-mail is missing")
@@ -151,20 +152,15 @@ class _Reader:
             line=line, default_domain=self._default_domain, user=UserChanges(**user), **beside
         )
 
-    def check_twice(self, rows: list[ImportRow]) -> None:
+    def _once(self, line: int, found: Mapping[str, object]) -> None:
         """One line for each user, user name and key pair."""
-        seen: dict[tuple[str, object], int] = {}
-        for row in rows:
-            for what, name in (
-                ("e-mail", row.email),
-                ("user name", row.user.username),
-                ("access key", row.access_key),
-            ):
-                if not isinstance(name, str):
-                    continue
-                if (what, name) in seen:
-                    self._wrong(row.line, f"{what} {name} is on line {seen[what, name]} already")
-                seen.setdefault((what, name), row.line)
+        for column in ("email", "username", "access_key"):
+            key = (column, found.get(column))
+            if key[1] is None:
+                continue
+            if key in self._seen:
+                self._wrong(line, f"{column} {key[1]} is on line {self._seen[key]} already")
+            self._seen.setdefault(key, line)
 
     def _known(self, line: int, names: list[str] | dict[str, object]) -> bool:
         unknown = [name for name in names if name not in COLUMNS]

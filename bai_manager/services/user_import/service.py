@@ -199,14 +199,18 @@ def _told(made: Sequence[tuple[PreparedRow, Secret | None]]) -> str:
     """The lines of the file with secrets: those that were made up, never those of the rows."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
-    for row, password in made:
-        secrets = row.secrets
-        secret_key = None if secrets is None or row.row.secret_key else secrets.secret_key
-        if secrets is not None and (secret_key or password):
-            shown = [
-                None if secret is None else secret.reveal() for secret in (secret_key, password)
+    for prepared, password in made:
+        row, secrets = prepared.row, prepared.secrets
+        if secrets is None or (row.secret_key is not None and password is None):
+            continue
+        lines.writerow(
+            [
+                row.email,
+                secrets.access_key,
+                None if row.secret_key is not None else secrets.secret_key.reveal(),
+                None if password is None else password.reveal(),
             ]
-            lines.writerow([one.row.email, secrets.access_key, *shown])
+        )
     return out.getvalue()
 
 
