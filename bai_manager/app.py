@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -124,6 +125,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self._journals: list[ImportJournal] = []
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -609,7 +611,9 @@ class App:
         if self._dry_run:
             return NoJournal()
         folder = self._config.paths.state_dir / "imports"
-        return ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        journal = ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        self._journals.append(journal)
+        return journal
 
     @cached_property
     def manifest_service(self) -> ManifestService:
@@ -632,6 +636,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        for journal in self._journals:
+            journal.close()
         if "agents" in self.__dict__:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:

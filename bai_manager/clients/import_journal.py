@@ -47,10 +47,17 @@ class ImportJournal:
         self._staged: dict[int, Staged] = {}
         self._done: set[int] = set()
         self._begun = False
-        self._load()
-        self._secrets = None if secret_file is None else self._open_secrets(secret_file)
-        if not self._begun:
-            self._write({"begun": True})
+        self._secrets: IO[str] | None = None
+        try:
+            self._load()
+            if secret_file is not None:
+                self._secrets = self._open_secrets(secret_file)
+                self._check_secrets(secret_file)
+            if not self._begun:
+                self._write({"begun": True})
+        except BaseException:
+            self.close()
+            raise
 
     def done(self, number: int) -> Sequence[JsonObject] | None:
         """What a chunk did that is known to be committed."""
@@ -135,11 +142,16 @@ class ImportJournal:
             stream = _opened(path, flags)
         except OSError as error:
             raise SecretsLost(path, f"cannot be used: {error.strerror}") from None
-        if not self._begun:
-            _append(stream, HEADER)
-        elif os.fstat(stream.fileno()).st_size < self._known_end():
-            raise SecretsLost(path, "is shorter than it was")
         return stream
+
+    def _check_secrets(self, path: str) -> None:
+        """Begin the file, or see that it is not shorter than what it is known to hold."""
+        if self._secrets is None:
+            return
+        if not self._begun:
+            _append(self._secrets, HEADER)
+        elif os.fstat(self._secrets.fileno()).st_size < self._known_end():
+            raise SecretsLost(path, "is shorter than it was")
 
     def _known_end(self) -> int:
         """Where the secrets of chunks end that are known to be committed."""
