@@ -59,16 +59,19 @@ def import_(
         int, typer.Option("--chunk-size", min=1, max=5000, help="Users in one transaction.")
     ] = DEFAULT_CHUNK,
 ) -> None:
-    """Create or update the users of a file, with their key pairs and memberships.
+    """Create or update the users of a file, with key pairs and memberships.
 
-    The whole file is checked first. Interrupted, the same command goes on where it stopped. In
-    CSV, lists are separated by ';', and an empty cell leaves a field as it is. Columns: email,
-    username, full_name, description, domain_name, role, status, projects, resource_policy,
-    keypair_resource_policy, rate_limit, password, access_key, secret_key, need_password_change,
-    allowed_client_ip, totp_activated, sudo_session_enabled, container_uid, container_main_gid,
-    container_gids.
+    The whole file is checked first. Interrupted, the same command goes on
+    where it stopped. An empty cell leaves a field as it is; members of a list
+    are separated by ';'.
 
-    Example: bai-manager user import people.csv --generate-passwords --secret-file new.csv
+    Columns: email, username, full_name, description, domain_name, role,
+    status, projects, resource_policy, keypair_resource_policy, rate_limit,
+    password, access_key, secret_key, need_password_change, totp_activated,
+    allowed_client_ip, sudo_session_enabled, container_uid,
+    container_main_gid, container_gids.
+
+    Example: bai-manager user import people.csv --secret-file keys.csv
     """
     cli = cli_of(ctx)
     if generate_passwords and secret_path is None:

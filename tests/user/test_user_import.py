@@ -103,8 +103,10 @@ def lines_of(*objects: Mapping[str, object]) -> str:
         ('email\n"a@x\n', {2: "no CSV"}),
         ('{"email": "a@x", "sudo_session_enabled": "no"}\n{]\n[]\n', {2: "no JSON", 3: "no JSON"}),
         (
-            '{"email": "a@x", "username": null}\n{"email": "b@x", "password": ""}\n'
-            '{"email": "c@x", "secret_key": "s"}\n{"email": "d@x", "access_key": "a b"}',
+            (
+                '{"email": "a@x", "username": null}\n{"email": "b@x", "password": ""}\n'
+                '{"email": "c@x", "secret_key": "s"}\n{"email": "d@x", "access_key": "a b"}'
+            ),
             {
                 1: "a text is needed",
                 2: "password: it is not fit",

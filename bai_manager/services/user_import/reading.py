@@ -8,14 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from bai_manager.errors import InvalidInput
-from bai_manager.services.manifest import values as v
 from bai_manager.services.user.types import UserChanges, check_user_changes
 from bai_manager.services.user_import.types import ImportRow, RowProblem
+from bai_manager.types import written as v
 from bai_manager.types.credentials import Secret
 from bai_manager.types.errors import InvalidValue, closest, quoted
 from bai_manager.types.limits import INT4, check_number
 from bai_manager.types.names import check_email
-from bai_manager.types.status import UserRole, UserStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +30,8 @@ _USER: Final[Mapping[str, v.Value]] = {
     "full_name": v.or_null(v.TEXT),
     "description": v.or_null(v.TEXT),
     "domain_name": v.TEXT,
-    "role": v.choice(UserRole),
-    "status": v.choice(UserStatus),
+    "role": v.USER_ROLE,
+    "status": v.USER_STATUS,
     "projects": v.TEXTS,
     "resource_policy": v.TEXT,
     "need_password_change": v.TRUTH,
