@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bai_manager.cli.options import cli_of
-from bai_manager.cli.secret_io import SecretFileOption
+from bai_manager.cli.secret_io import SecretFileOption  # noqa: TC001 - Typer reads it
 from bai_manager.services.user_import.types import DEFAULT_CHUNK
 
 if TYPE_CHECKING:
