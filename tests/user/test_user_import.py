@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tests.conftest import PostgresServer
     from tests.tenants import Seeded, Site
 
-FORMATS = ("table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name")
+FORMATS = ("table", "json", "csv")
 
 
 @pytest.fixture(autouse=True)
