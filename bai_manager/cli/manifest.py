@@ -52,7 +52,7 @@ COLUMNS: tuple[Column[DifferenceRow], ...] = (
     Column("action", lambda row: row.action.value, keep=True),
     Column("section", lambda row: row.section),
     Column("name", lambda row: row.name, keep=True),
-    Column("field", lambda row: row.field),
+    Column("field", lambda row: row.field, keep=True),
     Column("before", lambda row: row.before, human=lambda row: short(row.before)),
     Column("after", lambda row: row.after, human=lambda row: short(row.after)),
     Column("line", lambda row: row.line, justify="right", wide=True),
