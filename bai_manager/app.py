@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
+    from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
     from bai_manager.services.vfolder_file.service import VFolderFileService
@@ -136,6 +138,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self._journals: list[ImportJournal] = []
         self.file_sink: FileSink | None = None
 
     @cached_property
@@ -712,6 +715,32 @@ class App:
         )
 
     @cached_property
+    def user_import_service(self) -> UserImportService:
+        from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
+        from bai_manager.services.user_import.service import UserImportService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserImportService(
+            imports=UserImportRepository(self.database),
+            journal_of=self._import_journal,
+            hash_password=hash_password,
+            verify_password=verify,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    def _import_journal(self, digest: str, secret_file: str | None) -> Journal:
+        from bai_manager.clients.import_journal import ImportJournal, NoJournal  # noqa: PLC0415
+
+        if self._dry_run:
+            return NoJournal()
+        folder = self._config.paths.state_dir / "imports"
+        journal = ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        self._journals.append(journal)
+        return journal
+
+    @cached_property
     def manifest_service(self) -> ManifestService:
         from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
         from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
@@ -788,6 +817,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        for journal in self._journals:
+            journal.close()
         if "agents" in self.__dict__:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:

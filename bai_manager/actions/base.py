@@ -97,6 +97,7 @@ class Operation(StrEnum):
     FORGET = "forget"
     REHEARSE = "rehearse"
     DIFF = "diff"
+    IMPORT = "import"
     APPLY = "apply"
     MEASURE_FILES = "measure_files"
     READ_FILE = "read_file"

@@ -29,6 +29,8 @@ WITHOUT_COMMAND: dict[str, str] = {}
 
 OF_ANOTHER_ENTITY = {
     "GetStatusAction": "what is asked how it is, is the system",
+    "CheckUserImportAction": "what is imported are users",
+    "ImportUsersAction": "what is imported are users",
     "DeleteVFolderFilesAction": "files are looked for, and audited, under their folder",
     "DownloadVFolderFilesAction": "files are looked for, and audited, under their folder",
     "ListVFolderFilesAction": "files are looked for, and audited, under their folder",

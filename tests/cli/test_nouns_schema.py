@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat"}
-"""These print what another program writes, or schemas."""
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
+"""These print what another program writes, schemas, or a document."""
 
 COMMANDS: dict[str, str] = {
     "session list": "session list",
