@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OTHER_TEXT = {"db shell", "db dump", "schema"}
 """These print what another program writes, or schemas."""
 
+DIGEST = f"sha256:{'ab' * 32}"
 COMMANDS: dict[str, str] = {
     "session list": "session list",
     "session show": "session show walk-1",
@@ -48,6 +49,13 @@ COMMANDS: dict[str, str] = {
     "kernel show": "kernel show KERNEL",
     "kernel logs": "kernel logs KERNEL",
     "image list": "image list",
+    "image show": "image show python",
+    "image alias": "image alias python walk --if-not-exists",
+    "image dealias": "image dealias walk --ignore-not-found",
+    "image register": f"image register local/stable/walk:1 --if-not-exists --digest {DIGEST}",
+    "image update": "image update shell --size 1m",
+    "image forget": "image forget shell --dry-run",
+    "image purge": "image purge shell --dry-run",
     "agent list": "agent list",
     "agent show": "agent show i-local",
     "audit list": "audit list --all",
