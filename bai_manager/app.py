@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
+    from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
@@ -60,7 +62,9 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
+    from bai_manager.services.session.types import SessionSpec
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
+    from bai_manager.types.passes import PassLog
 
 LOCAL_AGENT = ("i-local", "local://")
 
@@ -159,12 +164,20 @@ class App:
 
     @cached_property
     def database(self) -> Database:
+        return self._connected(dry_run=self._dry_run)
+
+    @cached_property
+    def kept_database(self) -> Database:
+        """Where a dry run writes what it does keep: that something was denied."""
+        return self._connected(dry_run=False) if self._dry_run else self.database
+
+    def _connected(self, *, dry_run: bool) -> Database:
         settings = self._config.settings.database
         return Database(
             self._database_url(),
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
-            dry_run=self._dry_run,
+            dry_run=dry_run,
         )
 
     def _database_url(self) -> str:
@@ -184,7 +197,7 @@ class App:
 
     @cached_property
     def audit_log(self) -> AuditRepository:
-        return AuditRepository(self.database)
+        return AuditRepository(self.kept_database)
 
     @cached_property
     def agents(self) -> AgentPool:
@@ -252,13 +265,29 @@ class App:
     def scheduler_store(self) -> SchedulerRepository:
         from bai_manager.repositories.scheduler import SchedulerRepository  # noqa: PLC0415
 
-        return SchedulerRepository(self.database)
+        patience = timedelta(seconds=self._config.settings.scheduler.lock_timeout)
+        return SchedulerRepository(self.database, patience=patience)
 
     @cached_property
     def runner(self) -> SchedulerRunner:
         from bai_manager.sokovan.runner import SchedulerRunner  # noqa: PLC0415
 
-        return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
+        return SchedulerRunner(
+            store=self.scheduler_store,
+            agents=self.agents,
+            clock=self._clock,
+            stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
+            passes=self.passes,
+        )
+
+    @cached_property
+    def passes(self) -> PassLog:
+        from bai_manager.clients.passes import PassFile  # noqa: PLC0415
+        from bai_manager.types.passes import NoPassLog  # noqa: PLC0415
+
+        if self._dry_run or self._config.settings.kind == "cluster":
+            return NoPassLog()
+        return PassFile(self._config.paths.data_dir / "scheduler.json")
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -320,9 +349,37 @@ class App:
 
     @cached_property
     def scheduler_service(self) -> SchedulerService:
+        from bai_manager.repositories.scheduler_status import (  # noqa: PLC0415
+            SchedulerStatusRepository,
+        )
+        from bai_manager.repositories.waiting import WaitingRepository  # noqa: PLC0415
         from bai_manager.services.scheduler.service import SchedulerService  # noqa: PLC0415
 
-        return SchedulerService(runner=self.runner, store=self.scheduler_store)
+        embedded = self._config.settings.kind == "embedded"
+        return SchedulerService(
+            runner=lambda: self.runner,
+            status=SchedulerStatusRepository(self.database),
+            waiting=WaitingRepository(self.database),
+            plan=self._plan_session,
+            scheduler=self.scheduler,
+            passes=self.passes,
+            scheduled_by="this machine" if embedded else "manager",
+            clock=self._clock,
+        )
+
+    async def _plan_session(self, request: SessionRequest) -> SessionSpec:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.session.planning import plan_session  # noqa: PLC0415
+
+        return await plan_session(
+            request,
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     @cached_property
     def agent_service(self) -> AgentService:
@@ -452,6 +509,20 @@ class App:
         )
 
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
+
+    @cached_property
+    def policy_service(self) -> PolicyService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+
+        return PolicyService(
+            policies=PolicyRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     @cached_property
     def status_service(self) -> StatusService:
@@ -600,6 +671,8 @@ class App:
             await prometheus.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+        if self._dry_run and "kept_database" in self.__dict__:
+            await self.kept_database.close()
 
 
 def _has_kernels(root: Path) -> bool:

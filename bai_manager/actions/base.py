@@ -32,6 +32,7 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
 
 
 class Operation(StrEnum):
@@ -82,14 +83,25 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    EXPLAIN = "explain"
+    FIT = "fit"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RECALCULATE = "recalculate"
     ALIAS = "alias"
     DEALIAS = "dealias"
     FORGET = "forget"
+    REHEARSE = "rehearse"
 
     @property
     def is_write(self) -> bool:
         """Writes are audited before they run; reads only when the profile says so."""
         return self not in _READS
+
+    @property
+    def is_audited(self) -> bool:
+        """A pass of the scheduler carries out what was asked, and recorded, before."""
+        return self.is_write and self is not Operation.RUN
 
 
 _READS = frozenset(
@@ -115,6 +127,9 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.EXPLAIN,
+        Operation.FIT,
+        Operation.REHEARSE,
     }
 )
 
