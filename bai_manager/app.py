@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.live.protocol import LiveStats
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
+    from bai_manager.services.running import RunningSessions
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.actions import (
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
@@ -336,6 +339,36 @@ class App:
             console=self._console,
             clock=self._clock,
         )
+
+    @cached_property
+    def running_sessions(self) -> RunningSessions:
+        from bai_manager.services.running import RunningSessions  # noqa: PLC0415
+
+        return RunningSessions(sessions=self.sessions, agents=self.agents, scheduler=self.scheduler)
+
+    @cached_property
+    def session_app_service(self) -> SessionAppService:
+        from bai_manager.repositories.session_app import SessionAppRepository  # noqa: PLC0415
+        from bai_manager.services.session_app.service import SessionAppService  # noqa: PLC0415
+
+        return SessionAppService(
+            running=self.running_sessions,
+            sessions=self.sessions,
+            apps=SessionAppRepository(self.database),
+            gateway=self._gateway(),
+        )
+
+    def _gateway(self) -> AppGateway:
+        """An app proxy makes ways into a cluster."""
+        if self._config.settings.kind == "cluster":
+            from bai_manager.clients.app_proxy.coordinator import (  # noqa: PLC0415
+                CoordinatorGateway,
+            )
+
+            return CoordinatorGateway(dry_run=self._dry_run)
+        from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
+
+        return LoopbackGateway()
 
     @cached_property
     def kernel_service(self) -> KernelService:

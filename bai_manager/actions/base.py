@@ -91,6 +91,9 @@ class Operation(StrEnum):
     ALIAS = "alias"
     DEALIAS = "dealias"
     FORGET = "forget"
+    LIST_SERVICES = "list_services"
+    START_SERVICE = "start_service"
+    SHUTDOWN_SERVICE = "shutdown_service"
     REHEARSE = "rehearse"
 
     @property
@@ -125,6 +128,7 @@ _READS = frozenset(
         Operation.LIST_DOTFILES,
         Operation.GET_BOOTSTRAP_SCRIPT,
         Operation.LIST_MEMBERS,
+        Operation.LIST_SERVICES,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,

@@ -28,6 +28,9 @@ WITHOUT_COMMAND: dict[str, str] = {}
 """Action name → why no command builds it."""
 
 OF_ANOTHER_ENTITY = {
+    "ListServicesAction": "what a session serves is of the session",
+    "StartServiceAction": "as above",
+    "ShutdownServiceAction": "as above",
     "GetStatusAction": "what is asked how it is, is the system",
 }
 """Action name → why its entity type is not the noun of its folder."""

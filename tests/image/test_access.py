@@ -18,11 +18,11 @@ from bai_manager.services.image.actions import (
 )
 from bai_manager.services.image.types import ImageChanges, ImageRegistration
 from tests import seeds
-from tests.image.door import ROLES
+from tests.door import ROLES
 
 if TYPE_CHECKING:
     from bai_manager.actions.base import Action, ActionResult
-    from tests.image.door import Door
+    from tests.door import Door
 
 REGISTRATION = ImageRegistration(
     name="local/stable/new:1", architecture="x86_64", digest=f"sha256:{'0' * 64}"

@@ -56,7 +56,7 @@ from tests.seeds import GIB, IMAGE
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from tests.image.door import Door
+    from tests.door import Door
 
 DIGEST = f"sha256:{'ab' * 32}"
 NEW = "local/stable/torch:2.5-py311"

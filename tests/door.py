@@ -8,19 +8,13 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, insert, update
 
 from bai_manager.actions.errors import InsufficientPrivilege
 from bai_manager.app import App
 from bai_manager.config import load_config
 from bai_manager.errors import BackendAIError
-from bai_manager.models.container_registry import container_registries
-from bai_manager.models.endpoint import endpoints
-from bai_manager.models.image import image_aliases, images
-from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.database import Database
 from tests import seeds
 
@@ -88,14 +82,7 @@ class Door:
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer) -> Iterator[tuple[str, World]]:
     """A seeded world that the tests of a module only read, or change in dry runs."""
-    with _seeded(postgres_server) as seeded:
-        yield seeded
-
-
-@pytest.fixture(scope="module")
-def changed_database(postgres_server: PostgresServer) -> Iterator[tuple[str, World]]:
-    """A seeded world that the tests of a module change one after the other."""
-    with _seeded(postgres_server) as seeded:
+    with seeded_database(postgres_server) as seeded:
         yield seeded
 
 
@@ -104,17 +91,7 @@ async def shared(
     shared_database: tuple[str, World], postgres_server: PostgresServer, tmp_path: Path
 ) -> AsyncIterator[Door]:
     """A door to the shared world."""
-    async with _opened(postgres_server, shared_database, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def door(
-    changed_database: tuple[str, World], postgres_server: PostgresServer, tmp_path: Path
-) -> AsyncIterator[Door]:
-    """A door to a world that a test may change: its images are as they were seeded."""
-    async with _opened(postgres_server, changed_database, tmp_path) as opened:
-        await _put_back(opened)
+    async with open_door(postgres_server, shared_database, tmp_path) as opened:
         yield opened
 
 
@@ -124,12 +101,12 @@ async def both(
 ) -> AsyncIterator[Door]:
     """A door to a world of the test's own, in each shape of the database."""
     seeded = shaped_database, await _seed(shaped_database)
-    async with _opened(postgres_server, seeded, tmp_path) as opened:
+    async with open_door(postgres_server, seeded, tmp_path) as opened:
         yield opened
 
 
 @contextmanager
-def _seeded(server: PostgresServer) -> Iterator[tuple[str, World]]:
+def seeded_database(server: PostgresServer) -> Iterator[tuple[str, World]]:
     with server.new_database(server.ensure_template("oneshot")) as url:
         yield url, asyncio.run(_seed(url))
 
@@ -143,7 +120,7 @@ async def _seed(url: str) -> World:
 
 
 @asynccontextmanager
-async def _opened(
+async def open_door(
     server: PostgresServer, seeded: tuple[str, World], home: Path
 ) -> AsyncIterator[Door]:
     opened = Door(server, *seeded, home)
@@ -151,17 +128,3 @@ async def _opened(
         yield opened
     finally:
         await opened.database.close()
-
-
-async def _put_back(door: Door) -> None:
-    """Nothing but the seeded image, under its id."""
-    async with door.database.transaction() as connection:
-        for table in (endpoints, kernels, sessions, image_aliases, images, container_registries):
-            await connection.execute(delete(table))
-        seeded = await seeds.seed_image(connection, aliases=("python",))
-        given = {"id": door.world.image_id}
-        await connection.execute(delete(image_aliases))
-        await connection.execute(update(images).where(images.c.id == seeded).values(given))
-        await connection.execute(
-            insert(image_aliases).values(id=uuid4(), alias="python", image=door.world.image_id)
-        )
