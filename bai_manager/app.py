@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
+    from bai_manager.clients.storage_proxy.pool import StorageMap, StoragePool
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair.service import KeypairService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.manifest.service import ManifestService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
     from bai_manager.services.policy.service import PolicyService
@@ -70,9 +73,14 @@ if TYPE_CHECKING:
     from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
+    from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
+    from bai_manager.services.vfolder.service import VFolderService
+    from bai_manager.services.vfolder_file.service import VFolderFileService
+    from bai_manager.services.vfolder_file.sink import FileSink
+    from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -130,6 +138,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self.file_sink: FileSink | None = None
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -181,6 +190,7 @@ class App:
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             dry_run=dry_run,
+            warn=self._warn,
         )
 
     def _database_url(self) -> str:
@@ -307,6 +317,14 @@ class App:
         from bai_manager.clients.cluster.signals import ManagerSignals  # noqa: PLC0415
 
         return ManagerSignals(settings.url, password=settings.password, timeout=settings.timeout)
+
+    @cached_property
+    def manager_memory(self) -> ManagerMemory:
+        from bai_manager.clients.cluster.memory import ClusterMemory, NoMemory  # noqa: PLC0415
+
+        if self._config.settings.kind == "embedded" or self._dry_run:
+            return NoMemory()
+        return ClusterMemory(signals=self.signals, warn=self._warn)
 
     async def _something_lives(self) -> bool:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
@@ -588,7 +606,11 @@ class App:
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
                 yield probes.storage_probe(
-                    name, proxy.manager_url, proxy.secret, verify=proxy.verify_tls
+                    name,
+                    proxy.manager_url,
+                    proxy.secret,
+                    verify=proxy.verify_tls,
+                    ca_file=proxy.ca_file,
                 )
         if settings.prometheus.url is not None:
             yield probes.prometheus_probe(settings.prometheus.url)
@@ -640,6 +662,7 @@ class App:
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -660,6 +683,7 @@ class App:
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -672,6 +696,7 @@ class App:
             keypairs=KeypairRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -689,6 +714,74 @@ class App:
             clock=self._clock,
         )
 
+    @cached_property
+    def manifest_service(self) -> ManifestService:
+        from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
+        from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return ManifestService(
+            manifests=ManifestRepository(self.database),
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    @cached_property
+    def storages(self) -> StoragePool:
+        from bai_manager.clients.storage_proxy.pool import StoragePool  # noqa: PLC0415
+
+        return StoragePool(self._storage_map)
+
+    async def _storage_map(self) -> StorageMap:
+        from bai_manager.clients.storage_proxy.profile import storage_map  # noqa: PLC0415
+
+        settings = self._config.settings
+        use_etcd = settings.kind == "cluster" and settings.etcd.url is not None
+        return storage_map(
+            settings,
+            folder=self._config.paths.data_dir / "volumes",
+            etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
+            rehearsed=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_file_service(self) -> VFolderFileService:
+        from bai_manager.services.vfolder_file.service import VFolderFileService  # noqa: PLC0415
+        from bai_manager.services.vfolder_file.sink import NullSink  # noqa: PLC0415
+
+        return VFolderFileService(
+            storages=self.storages,
+            sink=self.file_sink or NullSink(),
+            work_folder=self._config.paths.state_dir / "transfers",
+            rehearse=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_service(self) -> VFolderService:
+        from bai_manager.repositories.vfolder_all import VFolderRepositories  # noqa: PLC0415
+        from bai_manager.services.vfolder.service import VFolderService  # noqa: PLC0415
+
+        rows = VFolderRepositories(self.database, self._clock)
+        return VFolderService(rows=rows, storages=self.storages)
+
+    @cached_property
+    def vfolder_invitation_service(self) -> VFolderInvitationService:
+        from bai_manager.repositories.vfolder_invitation import (  # noqa: PLC0415
+            VFolderInvitationRepository,
+        )
+        from bai_manager.services.vfolder_invitation.service import (  # noqa: PLC0415
+            VFolderInvitationService,
+        )
+
+        return VFolderInvitationService(invitations=VFolderInvitationRepository(self.database))
+
+    @cached_property
+    def storage_service(self) -> StorageService:
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
+        from bai_manager.services.storage.service import StorageService  # noqa: PLC0415
+
+        return StorageService(storage=StorageRepository(self.database), storages=self.storages)
+
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there."""
         from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
@@ -702,6 +795,8 @@ class App:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:
             await prometheus.aclose()
+        if "storages" in self.__dict__:
+            await self.storages.aclose()
         if "database" in self.__dict__:
             await self.database.close()
         if self._dry_run and "kept_database" in self.__dict__:

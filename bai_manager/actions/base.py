@@ -33,6 +33,10 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
+    MANIFEST = "manifest"
+    VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -95,6 +99,27 @@ class Operation(StrEnum):
     START_SERVICE = "start_service"
     SHUTDOWN_SERVICE = "shutdown_service"
     REHEARSE = "rehearse"
+    DIFF = "diff"
+    APPLY = "apply"
+    MEASURE_FILES = "measure_files"
+    READ_FILE = "read_file"
+    MAKE_FOLDER = "make_folder"
+    MOVE_FILE = "move_file"
+    DELETE_FILES = "delete_files"
+    RENAME = "rename"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
@@ -134,6 +159,10 @@ _READS = frozenset(
         Operation.EXPLAIN,
         Operation.FIT,
         Operation.REHEARSE,
+        Operation.DIFF,
+        Operation.MEASURE_FILES,
+        Operation.READ_FILE,
+        Operation.GET_QUOTA,
     }
 )
 

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from bai_manager.actions.access import Rule, rule_for
-from bai_manager.actions.errors import AuditUnavailable
+from bai_manager.actions.errors import AuditUnavailable, SchemaUnsupported
 from bai_manager.actions.monitors.base import OperationStatus, Outcome, Run
 from bai_manager.errors import BackendAIError, Denied
 
@@ -110,6 +110,8 @@ class ActionProcessor:
     async def _record_started(self, run: Run) -> None:
         try:
             await self._audit.record_started(run)
+        except SchemaUnsupported:
+            raise
         except BackendAIError as error:
             raise AuditUnavailable(
                 f"The audit row could not be written, so nothing was done: {error.message}",

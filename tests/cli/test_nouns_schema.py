@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema"}
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat"}
 """These print what another program writes, or schemas."""
 
 DIGEST = f"sha256:{'ab' * 32}"
