@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
     from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
@@ -374,6 +375,22 @@ class App:
             sessions=self.sessions,
             apps=SessionAppRepository(self.database),
             gateway=self._gateway(),
+        )
+
+    @cached_property
+    def session_commit_service(self) -> SessionCommitService:
+        from bai_manager.repositories.session_commit import (  # noqa: PLC0415
+            SessionCommitRepository,
+        )
+        from bai_manager.services.session_commit.service import (  # noqa: PLC0415
+            SessionCommitService,
+        )
+
+        return SessionCommitService(
+            running=self.running_sessions,
+            commits=SessionCommitRepository(self.database),
+            new_id=uuid4,
+            clock=self._clock,
         )
 
     def _gateway(self) -> AppGateway:

@@ -98,6 +98,9 @@ class Operation(StrEnum):
     LIST_SERVICES = "list_services"
     START_SERVICE = "start_service"
     SHUTDOWN_SERVICE = "shutdown_service"
+    COMMIT = "commit"
+    GET_COMMIT_STATUS = "get_commit_status"
+    CONVERT_TO_IMAGE = "convert_to_image"
     REHEARSE = "rehearse"
     DIFF = "diff"
     APPLY = "apply"
@@ -154,6 +157,7 @@ _READS = frozenset(
         Operation.GET_BOOTSTRAP_SCRIPT,
         Operation.LIST_MEMBERS,
         Operation.LIST_SERVICES,
+        Operation.GET_COMMIT_STATUS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,

@@ -45,6 +45,9 @@ COMMANDS: dict[str, str] = {
     "session upload": "session upload walk-1 FILE",
     "session download": "session download walk-1 there.txt COPY",
     "session usage": "session usage walk-1",
+    "session commit": "session commit walk-1 --filename walk.tar.gz",
+    "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
+    "session commit-status": "session commit-status walk-1",
     "session service list": "session service list walk-1",
     "session service start": "session service start walk-1 files",
     "session service url": "session service url walk-1 files",
@@ -211,6 +214,8 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         if path == "session why-pending":
             later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
             done("session", "create", "python", "--name", "walk-4", *later)
+        if path == "session convert-to-image":
+            done("group", "update", "default", "--container-registry", "local/stable")
         if path == "auth password":
             secret = tmp_path / "secret.txt"
             secret.touch(0o600)
