@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.container_registry.service import ContainerRegistryService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
@@ -462,6 +463,17 @@ class App:
         from bai_manager.services.image.service import ImageService  # noqa: PLC0415
 
         return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def container_registry_service(self) -> ContainerRegistryService:
+        from bai_manager.repositories.container_registry import (  # noqa: PLC0415
+            ContainerRegistryRepository,
+        )
+        from bai_manager.services.container_registry.service import (  # noqa: PLC0415
+            ContainerRegistryService,
+        )
+
+        return ContainerRegistryService(registries=ContainerRegistryRepository(self.database))
 
     @cached_property
     def auth_service(self) -> AuthService:

@@ -66,6 +66,8 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.AGENT, Operation.DRAIN): Rule.SUPERADMIN,
     (EntityType.AGENT, Operation.UNDRAIN): Rule.SUPERADMIN,
     (EntityType.AGENT, Operation.RECALCULATE): Rule.SUPERADMIN,
+    (EntityType.CONTAINER_REGISTRY, Operation.LIST): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.CONTAINER_REGISTRY, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.IMAGE, Operation.LIST): Rule.ANYONE,
     (EntityType.IMAGE, Operation.GET): Rule.ANYONE,
     (EntityType.IMAGE, Operation.ALIAS): Rule.SUPERADMIN,

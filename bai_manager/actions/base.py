@@ -33,6 +33,7 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
+    CONTAINER_REGISTRY = "container_registry"
     MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"

@@ -63,6 +63,8 @@ COMMANDS: dict[str, str] = {
     "image update": "image update shell --size 1m",
     "image forget": "image forget shell --dry-run",
     "image purge": "image purge shell --dry-run",
+    "container-registry list": "container-registry list",
+    "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
     "agent show": "agent show i-local",
     "audit list": "audit list --all",
