@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.container_registry.service import ContainerRegistryService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
+    from bai_manager.services.running import RunningSessions
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.actions import (
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
@@ -383,6 +388,52 @@ class App:
         )
 
     @cached_property
+    def running_sessions(self) -> RunningSessions:
+        from bai_manager.services.running import RunningSessions  # noqa: PLC0415
+
+        return RunningSessions(sessions=self.sessions, agents=self.agents, scheduler=self.scheduler)
+
+    @cached_property
+    def session_app_service(self) -> SessionAppService:
+        from bai_manager.repositories.session_app import SessionAppRepository  # noqa: PLC0415
+        from bai_manager.services.session_app.service import SessionAppService  # noqa: PLC0415
+
+        return SessionAppService(
+            running=self.running_sessions,
+            sessions=self.sessions,
+            apps=SessionAppRepository(self.database),
+            gateway=self._gateway(),
+        )
+
+    @cached_property
+    def session_commit_service(self) -> SessionCommitService:
+        from bai_manager.repositories.session_commit import (  # noqa: PLC0415
+            SessionCommitRepository,
+        )
+        from bai_manager.services.session_commit.service import (  # noqa: PLC0415
+            SessionCommitService,
+        )
+
+        return SessionCommitService(
+            running=self.running_sessions,
+            commits=SessionCommitRepository(self.database),
+            new_id=uuid4,
+            clock=self._clock,
+        )
+
+    def _gateway(self) -> AppGateway:
+        """An app proxy makes ways into a cluster."""
+        if self._config.settings.kind == "cluster":
+            from bai_manager.clients.app_proxy.coordinator import (  # noqa: PLC0415
+                CoordinatorGateway,
+            )
+
+            return CoordinatorGateway(dry_run=self._dry_run)
+        from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
+
+        return LoopbackGateway()
+
+    @cached_property
     def kernel_service(self) -> KernelService:
         from bai_manager.services.kernel.service import KernelService  # noqa: PLC0415
 
@@ -445,6 +496,17 @@ class App:
         from bai_manager.services.image.service import ImageService  # noqa: PLC0415
 
         return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def container_registry_service(self) -> ContainerRegistryService:
+        from bai_manager.repositories.container_registry import (  # noqa: PLC0415
+            ContainerRegistryRepository,
+        )
+        from bai_manager.services.container_registry.service import (  # noqa: PLC0415
+            ContainerRegistryService,
+        )
+
+        return ContainerRegistryService(registries=ContainerRegistryRepository(self.database))
 
     @cached_property
     def auth_service(self) -> AuthService:
