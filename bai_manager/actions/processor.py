@@ -34,6 +34,8 @@ class Authorizer(Protocol):
 class ActionProcessor:
     """Runs actions one at a time for one actor.
 
+    Writes are audited, in a dry run only where they are denied; denials of reads are, too.
+
     ``service_of`` builds the service of a noun on first use; the method is the one whose
     ``action`` parameter is annotated with the action's class.
     """
@@ -69,7 +71,7 @@ class ActionProcessor:
         """
         run = Run(action_id=self._new_id(), action=action, actor=None, started_at=self._clock())
         run = await self._admit(run)
-        audited = not self._dry_run and (action.operation.is_write or self._audit_reads)
+        audited = not self._dry_run and (action.operation.is_audited or self._audit_reads)
         if audited:
             await self._record_started(run)
         await self._notify(run)

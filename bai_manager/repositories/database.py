@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import psycopg.errors
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -132,6 +133,20 @@ class Database:
         if self._unknown_revision is not None:
             await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
+    @asynccontextmanager
+    async def together(self, *, snapshot: bool = False) -> AsyncIterator[Database]:
+        """A database whose transactions are all parts of one: all of them take effect, or none.
+
+        With ``snapshot`` everything is read as of one moment.
+        """
+        if not self._inspected:
+            async with self.transaction():
+                pass  # what it reads must not be the first of the snapshot
+        async with self.transaction() as connection:
+            if snapshot and not self._dry_run:
+                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield _Part(connection)
+
     async def _rehearsal(self) -> AsyncConnection:
         if self._outer_connection is None:
             self._outer_connection = await self._engine.connect()
@@ -170,22 +185,34 @@ def _first_line(error: DBAPIError) -> str:
     return next(iter(str(original).strip().splitlines()), type(original).__name__)
 
 
+class _Part(Database):
+    """One transaction of another database, as a database of its own; it is not to be closed."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """The one connection; an exception takes back everything, not only this part."""
+        yield self._connection
+
+
 def _translated(error: DBAPIError) -> BackendAIError:
     original = error.orig
-    text = _first_line(error)
+    said = _first_line(error)
     if isinstance(original, psycopg.errors.UndefinedTable):
         return SchemaMissing(
-            f"The database has no Backend.AI tables: {text}.",
+            f"The database has no Backend.AI tables: {said}.",
             hint="On one machine, 'bai-manager init' makes them.",
         )
     if isinstance(original, _BUSY):
         return DatabaseBusy(
-            f"The database is busy: {text}.", hint="Nothing was changed; run the command again."
+            f"The database is busy: {said}.", hint="Nothing was changed; run the command again."
         )
     if isinstance(original, _UNREACHABLE):
         return DatabaseUnreachable(
-            f"The database does not answer: {text}.",
+            f"The database does not answer: {said}.",
             hint="See 'bai-manager db status', or 'bai-manager config show --origin' for its"
             " address.",
         )
-    return DatabaseError(f"The database rejected the statement: {text}.")
+    return DatabaseError(f"The database rejected the statement: {said}.")

@@ -36,7 +36,7 @@ class Scheduler(Protocol):
 
 
 class Passes(Protocol):
-    async def advance(self) -> None: ...
+    async def advance(self, *, every: float | None = None) -> None: ...
 
 
 class SchedulerGate:

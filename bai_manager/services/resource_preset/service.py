@@ -116,7 +116,7 @@ class ResourcePresetService:
         access_key = (
             action.owner or ""
             if action.user is None
-            else await self._room.main_access_key(action.user)
+            else await self._owners.main_access_key(action.user)
         )
         owner_data = await self._owners.get_owner(access_key)
         project_id = await self._owners.resolve_project(

@@ -1,0 +1,34 @@
+"""What can go wrong with storage hosts and quotas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bai_manager.errors import Conflict, InvalidInput
+
+if TYPE_CHECKING:
+    from bai_manager.types.vfolder import StorageHost
+
+
+class QuotaScopeUnsupported(Conflict):
+    """The storage holds nobody to a limit."""
+
+    error_code = "quota-scope_update_not-implemented"
+
+    def __init__(self, host: StorageHost, backend: str) -> None:
+        super().__init__(
+            f"Storage host {host} ({backend}) keeps no quotas.",
+            hint="See which do with 'bai-manager vfolder hosts'.",
+            details={"host": str(host), "backend": backend},
+        )
+
+
+class NoHostForQuota(InvalidInput):
+    """No host was given, and the scope has folders on none."""
+
+    error_code = "quota-scope_read_invalid-parameters"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Which storage host?", hint="Name it: --host PROXY:VOLUME; see 'vfolder hosts'."
+        )
