@@ -540,6 +540,7 @@ class App:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
 
@@ -674,8 +675,8 @@ class App:
                     verify=proxy.verify_tls,
                     ca_file=proxy.ca_file,
                 )
-        if settings.prometheus.url is not None:
-            yield probes.prometheus_probe(settings.prometheus.url)
+        if self.prometheus is not None:
+            yield probes.PrometheusProbe(self.prometheus)
 
     @cached_property
     def etcd(self) -> EtcdClient:
