@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, false, func, insert, or_, select, update
@@ -83,6 +84,18 @@ KEYPAIR_FIELDS: Mapping[str, Field] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKeypair:
+    """A key pair to be inserted; ``email`` is its user's."""
+
+    user_id: UUID
+    email: str
+    access_key: str
+    secret_key: Secret
+    ssh_keypair: SSHKeypair
+    spec: KeypairSpec
+
+
 class KeypairRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -133,18 +146,15 @@ class KeypairRepository:
                     .where(users.c.uuid == user_id)
                     .with_for_update(read=True, key_share=True)
                 )
-                await insert_keypair(
-                    connection,
+                new = NewKeypair(
                     user_id=user_id,
                     email=email or "",
                     access_key=access_key,
                     secret_key=secret_key,
                     ssh_keypair=ssh_keypair,
-                    is_active=spec.is_active,
-                    is_admin=spec.is_admin,
-                    resource_policy=spec.resource_policy,
-                    rate_limit=spec.rate_limit,
+                    spec=spec,
                 )
+                await insert_keypairs(connection, [new])
                 return await _one(connection, access_key)
         except IntegrityError as error:
             raise _named(error, spec.resource_policy) from error
@@ -250,36 +260,28 @@ class KeypairRepository:
             return found
 
 
-async def insert_keypair(
-    connection: AsyncConnection,
-    *,
-    user_id: UUID,
-    email: str,
-    access_key: str,
-    secret_key: Secret,
-    ssh_keypair: SSHKeypair,
-    is_active: bool,
-    is_admin: bool,
-    resource_policy: str,
-    rate_limit: int,
-) -> None:
-    """One row with what every new key pair has (``reference/value-types.md`` §9)."""
+async def insert_keypairs(connection: AsyncConnection, rows: Sequence[NewKeypair]) -> None:
+    """Rows with what every new key pair has (``reference/value-types.md`` §9)."""
     await connection.execute(
-        insert(keypairs).values(
-            user_id=email,
-            user=user_id,
-            access_key=access_key,
-            secret_key=secret_key.reveal(),
-            is_active=is_active,
-            is_admin=is_admin,
-            resource_policy=resource_policy,
-            rate_limit=rate_limit,
-            num_queries=0,
-            ssh_public_key=ssh_keypair.public_key,
-            ssh_private_key=ssh_keypair.private_key.reveal(),
-            dotfiles=NO_DOTFILES,
-            bootstrap_script="",
-        )
+        insert(keypairs),
+        [
+            {
+                "user_id": row.email,
+                "user": row.user_id,
+                "access_key": row.access_key,
+                "secret_key": row.secret_key.reveal(),
+                "is_active": row.spec.is_active,
+                "is_admin": row.spec.is_admin,
+                "resource_policy": row.spec.resource_policy,
+                "rate_limit": row.spec.rate_limit,
+                "num_queries": 0,
+                "ssh_public_key": row.ssh_keypair.public_key,
+                "ssh_private_key": row.ssh_keypair.private_key.reveal(),
+                "dotfiles": NO_DOTFILES,
+                "bootstrap_script": "",
+            }
+            for row in rows
+        ],
     )
 
 
