@@ -183,18 +183,12 @@ class ShareTargetNotFound(NotFound):
     def __init__(self, folder: str, ownership: VFolderOwnershipType, missing: list[str]) -> None:
         who = ", ".join(missing)
         if ownership.value == "group":
-            why = "no other active members of the folder's project"
+            message = f"{who}: no other active member of the project of folder {folder!r}."
             hint = "List members with 'bai-manager group members list'."
         else:
-            why = "not among those the folder is shared with"
+            message = f"Folder {folder!r} is not shared with {who}."
             hint = f"Invite first: 'bai-manager vfolder invite {folder} {missing[0]}'."
-        super().__init__(
-            f"{who}: {why} {folder!r}."
-            if ownership.value == "user"
-            else f"{who}: {why}; folder {folder!r} is shared with nobody else.",
-            hint=hint,
-            details={"vfolder": folder, "users": [*missing]},
-        )
+        super().__init__(message, hint=hint, details={"vfolder": folder, "users": [*missing]})
 
 
 class VFolderGrantAlreadyExists(Conflict):
