@@ -7,6 +7,7 @@ import typer
 from bai_manager.cli import policy_keypair, policy_project, policy_user
 
 app = typer.Typer(
+    add_completion=False,
     help="Limits of key pairs, users and projects.\n\n"
     "Example: bai-manager policy keypair show default",
     no_args_is_help=True,

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.types import SessionData
 
 app = typer.Typer(
+    add_completion=False,
     help="Create, run, inspect and destroy sessions.\n\nExample: bai-manager session list",
     no_args_is_help=True,
 )

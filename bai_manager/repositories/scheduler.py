@@ -37,7 +37,7 @@ from bai_manager.models.scaling_group import scaling_groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.history import time_under_lock, with_history
 from bai_manager.repositories.occupancy import agent_occupancy
-from bai_manager.repositories.session import cancel_pending
+from bai_manager.repositories.session_writes import cancel_pending
 from bai_manager.repositories.snapshot import load_snapshot, schedulable_groups
 from bai_manager.repositories.starting import load_starts
 from bai_manager.sokovan.kernels import KernelRow, SessionRow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select, text
@@ -105,10 +104,7 @@ async def site(
         world = await seeds.seed_world(connection)
         await seeds.seed_session(connection, world.alice, name="waits-1", status="PENDING")
     await seeding.close()
-    name = database.partition("@/")[2].partition("?")[0]
-    socket = quote(str(postgres_server.embedded.status().socket_dir), safe="")
-    dsn = f"postgresql://bai@localhost/{name}?host={socket}&port=5432"
-    opened = Site(database, dsn, tmp_path, world)
+    opened = Site(database, postgres_server.libpq_url(database), tmp_path, world)
     yield opened
     await opened.database.close()
 
