@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
@@ -308,8 +309,23 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
+            mounts=self.session_mounts,
             console=self._console,
             clock=self._clock,
+        )
+
+    @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
         )
 
     @cached_property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bai_manager.types.purge import MountedFolder
     from bai_manager.types.status import VFolderOwnershipType, VFolderStatus
-    from bai_manager.types.vfolder import VFolderHostPermission
+    from bai_manager.types.vfolder import VFolderHostPermission, VFolderPermission
 
 
 class VFolderNotFound(NotFound):
@@ -202,4 +202,17 @@ class VFolderGrantAlreadyExists(Conflict):
             hint=f"Change what they may do with 'bai-manager vfolder share {folder}"
             f" {users[0]} --permission rw'.",
             details={"vfolder": folder, "users": [*users]},
+        )
+
+
+class VFolderPermissionError(Denied):
+    """More is asked of a folder than its permission gives."""
+
+    error_code = "vfolder_access_forbidden"
+
+    def __init__(self, folder: str, asked: VFolderPermission, allowed: VFolderPermission) -> None:
+        super().__init__(
+            f"Folder {folder!r} is {allowed.value} to you, so it cannot be mounted {asked.value}.",
+            hint=f"Mount it {allowed.value}, or have its permission changed.",
+            details={"vfolder": folder, "asked": asked.value, "allowed": allowed.value},
         )
