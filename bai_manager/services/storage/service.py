@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.errors import BackendAIError, InvalidInput
 from bai_manager.services.storage.actions import (
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from bai_manager.types.vfolder import HostPermissions
 
 
+_ALL: Final = "*"
+"""Stands for the volumes of a storage that does not answer."""
+
+
 class StorageService:
     def __init__(self, *, storage: StorageRepository, storages: StoragePool) -> None:
         self._storage = storage
@@ -56,6 +60,7 @@ class StorageService:
         hosts = [one for volumes in asked for one in volumes]
         shown = [one for one in hosts if sees_all or str(one.host) in allowed]
         missing = sorted({*allowed} - {str(one.host) for one in shown})
+        shown = [one for one in shown if one.host.volume != _ALL or not _speaks(one, missing)]
         shown += [_silent(StorageHost.parse(host), hosts) for host in missing if ":" in host]
         return ListStorageHostsActionResult(
             hosts=[
@@ -137,7 +142,7 @@ class StorageService:
                 for volume in await client.volumes()
             ]
         except BackendAIError as error:
-            return [_failed(StorageHost(proxy, "*"), error.message)]
+            return [_failed(StorageHost(proxy, _ALL), error.message)]
 
 
 def _scope_of(action: QuotaAction[ActionResult]) -> QuotaScopeID:
@@ -164,6 +169,11 @@ def _data(host: StorageHost, volume: Volume, usage: VolumeUsage) -> StorageHostD
 
 def _failed(host: StorageHost, why: str) -> StorageHostData:
     return StorageHostData(host=host, is_default=False, permissions=[], capabilities=[], error=why)
+
+
+def _speaks(failed: StorageHostData, missing: Iterable[str]) -> bool:
+    """Whether a host that is named will say why its storage does not answer."""
+    return any(host.startswith(f"{failed.host.proxy}:") for host in missing)
 
 
 def _silent(host: StorageHost, asked: Iterable[StorageHostData]) -> StorageHostData:
