@@ -72,13 +72,7 @@ class StorageService:
     async def get_quota(self, action: GetQuotaAction) -> GetQuotaActionResult:
         """Use and limit, host by host."""
         scope = _scope_of(action)
-        if action.host is not None:
-            hosts = [action.host]
-        else:
-            found = await self._storages.map()
-            hosts = await self._storage.hosts_of(scope) or (
-                [found.default_host] if found.default_host else []
-            )
+        hosts = await self._hosts(action, scope)
         if not hosts:
             raise NoHostForQuota
         return GetQuotaActionResult(
@@ -103,11 +97,19 @@ class StorageService:
         await client.unset_quota(host.volume, scope)
         return QuotaActionResult(quota=await self._quota(scope, host))
 
+    async def _hosts(self, action: QuotaAction[ActionResult], scope: QuotaScopeID) -> list[str]:
+        """The host asked for, those where the scope has folders, or the default one."""
+        if action.host is not None:
+            return [action.host]
+        default = (await self._storages.map()).default_host
+        return await self._storage.hosts_of(scope) or ([default] if default else [])
+
     async def _one_host(self, action: QuotaAction[ActionResult]) -> StorageHost:
-        """The host asked for or the default one, if it keeps quotas."""
-        text = action.host or (await self._storages.map()).default_host
-        if text is None:
-            raise NoHostForQuota
+        """The only one of these, if it keeps quotas."""
+        hosts = await self._hosts(action, _scope_of(action))
+        if len(hosts) != 1:
+            raise NoHostForQuota(hosts)
+        (text,) = hosts
         host = StorageHost.parse(text)
         volume = await self._volume(host)
         if volume is not None and not volume.has_quotas:
