@@ -226,7 +226,7 @@ def _found(folder: str, actor: Actor, *, in_trash: bool) -> AnySelect:
             reachable,
             vfolders.c.status.not_in(gone),
         )
-        .order_by(vfolders.c.created_at, vfolders.c.id)
+        .order_by(is_reachable_by(actor.user_id).desc(), vfolders.c.created_at, vfolders.c.id)
         .limit(_MATCH_LIMIT)
     )
 
