@@ -95,11 +95,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-vfolder_share.add_commands(app)
-app.command("hosts")(vfolder_quota.hosts)
-app.add_typer(vfolder_invitation.app, name="invitation")
-app.add_typer(vfolder_quota.app, name="quota")
-
 
 @app.command("list")
 def list_(
@@ -375,6 +370,12 @@ def change_owner(
     confirm(cli, f"Give {_holdings(cli, [folder])} to {user}?")
     result = cli.execute(ChangeVFolderOwnerAction(vfolder=folder, user=user))
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
+
+
+vfolder_share.add_commands(app)
+app.command("hosts")(vfolder_quota.hosts)
+app.add_typer(vfolder_invitation.app, name="invitation")
+app.add_typer(vfolder_quota.app, name="quota")
 
 
 def _holdings(cli: Cli, folders: list[str]) -> str:

@@ -103,8 +103,8 @@ SHOW_FIELDS: tuple[Column[VFolderDetails], ...] = (
     Column(
         "mounted_in",
         lambda folder: folder.mounted_in,
-        human=lambda folder: "\n".join(
-            f"{one.session_name} ({one.session_id})" for one in folder.mounted_in
+        human=lambda folder: (
+            "\n".join(f"{one.session_name} ({one.session_id})" for one in folder.mounted_in) or None
         ),
     ),
     Column("version", lambda folder: folder.version),

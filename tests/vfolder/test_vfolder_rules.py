@@ -110,6 +110,9 @@ async def test_a_project_s_folder_is_in_the_project_s_scope(shaped_folders: Fold
     assert (row.ownership_type, row.user, row.group) == ("group", None, world.project_id)
     assert (row.quota_scope_id, row.creator) == (f"project:{world.project_id}", "admin@example.com")
     assert await _places(shaped_folders, made.id) == {("project", str(world.project_id))}
+    await shaped_folders.execute(update(groups).values(is_active=False))
+    more = CreateVFolderAction(spec=VFolderSpec(name="more", group="default"))
+    await shaped_folders.refused(more, VFolderInvalidParameter, world.admin)
 
 
 NAMES: Final = (".bashrc", ".ssh", "/usr", "a/b", "..", "", " x", "x" * 65, "a\nb")
