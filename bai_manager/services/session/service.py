@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bai_manager.services.session.actions import (
     CompleteActionResult,
@@ -39,6 +39,9 @@ from bai_manager.types.status import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from bai_manager.actions.base import ActionResult
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import AgentClient
@@ -64,12 +67,21 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import KernelData, SessionData
+    from bai_manager.services.session.types import KernelData, OwnerData, SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
+    from bai_manager.types.mounts import MountRequest, VFolderMount
 
 _FIRST_POLL: Final = 0.03
 _LONGEST_POLL: Final = 0.5
+
+
+class Mounts(Protocol):
+    """Settles which folders a new session gets."""
+
+    async def settle(
+        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
+    ) -> tuple[VFolderMount, ...]: ...
 
 
 class SessionService:
@@ -84,6 +96,7 @@ class SessionService:
         scaling_groups: OpenGroupRepository,
         agents: Agents,
         scheduler: Scheduler,
+        mounts: Mounts,
         console: ConsoleSink,
         clock: Clock,
     ) -> None:
@@ -93,6 +106,7 @@ class SessionService:
         self._scaling_groups = scaling_groups
         self._agents = agents
         self._scheduler = scheduler
+        self._mounts = mounts
         self._console = console
         self._clock = clock
 
@@ -284,6 +298,8 @@ class SessionService:
             scaling_groups=self._scaling_groups,
             clock=self._clock,
         )
+        mounts = await self._mounts.settle(action.mounts, owner, group_id)
+        spec = replace(spec, mounts=mounts)
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
         return session
