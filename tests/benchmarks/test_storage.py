@@ -201,7 +201,8 @@ def test_many_small_files_against_the_official_client(folder: FolderRef, tmp_pat
             ours["upload"].append(said["seconds"])
             peak = max(peak, said["peak"])
             to = tmp_path / f"theirs{turn}"
-            to.mkdir()
+            for number in range(FOLDERS):  # their client makes no folders
+                (to / "small" / f"{number}").mkdir(parents=True)
             listed = [f"small/{name}" for name in names]
             theirs["download"].append(
                 timed(lambda: official("download", "-b", str(to), theirs_name, *listed))  # noqa: B023
