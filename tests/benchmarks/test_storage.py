@@ -34,7 +34,7 @@ pytestmark = pytest.mark.benchmark
 
 MiB = 2**20
 BIG = 2**30
-ROUNDS = 5
+ROUNDS = 3
 SMALL_FILES, SMALL_SIZE, FOLDERS = 2_000, 10 * 1024, 4
 ENTRIES = 100_000
 REPOSITORY = Path(__file__).parents[2]
