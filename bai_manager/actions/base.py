@@ -32,6 +32,8 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
+    MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"
     STORAGE = "storage"
@@ -85,6 +87,17 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    EXPLAIN = "explain"
+    FIT = "fit"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RECALCULATE = "recalculate"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
+    REHEARSE = "rehearse"
+    DIFF = "diff"
+    APPLY = "apply"
     MEASURE_FILES = "measure_files"
     READ_FILE = "read_file"
     MAKE_FOLDER = "make_folder"
@@ -110,6 +123,11 @@ class Operation(StrEnum):
         """Writes are audited before they run; reads only when the profile says so."""
         return self not in _READS
 
+    @property
+    def is_audited(self) -> bool:
+        """A pass of the scheduler carries out what was asked, and recorded, before."""
+        return self.is_write and self is not Operation.RUN
+
 
 _READS = frozenset(
     {
@@ -134,6 +152,10 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.EXPLAIN,
+        Operation.FIT,
+        Operation.REHEARSE,
+        Operation.DIFF,
         Operation.MEASURE_FILES,
         Operation.READ_FILE,
         Operation.GET_QUOTA,

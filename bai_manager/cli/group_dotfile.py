@@ -40,6 +40,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="What sessions of a project find in their home.\n\n"
     "Example: bai-manager group dotfile list research",
     no_args_is_help=True,

@@ -39,6 +39,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="What a key pair's sessions find in their home.\n\n"
     "Example: bai-manager user keypair dotfile list",
     no_args_is_help=True,

@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     )
 
 app = typer.Typer(
+    add_completion=False,
     help="See who uses what, now and over time.\n\n"
     "Example: bai-manager metric query cpu_util --since 6h",
     no_args_is_help=True,

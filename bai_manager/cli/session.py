@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli import session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
 from bai_manager.cli.options import (
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.types import SessionData
 
 app = typer.Typer(
+    add_completion=False,
     help="Create, run, inspect and destroy sessions.\n\nExample: bai-manager session list",
     no_args_is_help=True,
 )
@@ -597,3 +599,6 @@ def _execute(cli: Cli, session: str, code: str, *, shell: bool, owner: str | Non
 
 def _emit_session(cli: Cli, session: SessionData) -> None:
     emit_object(cli.output, session, SHOW_FIELDS, name=lambda s: s.name)
+
+
+app.add_typer(session_why.app)

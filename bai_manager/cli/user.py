@@ -106,6 +106,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Users, their passwords and key pairs.\n\nExample: bai-manager user list",
     no_args_is_help=True,
 )

@@ -18,7 +18,8 @@ from bai_manager.repositories.agent import AGENT_FIELDS, AgentRepository
 from bai_manager.repositories.audit import AUDIT_FIELDS, AuditRepository
 from bai_manager.repositories.database import Database
 from bai_manager.repositories.image import IMAGE_FIELDS, ImageRepository
-from bai_manager.repositories.session import KERNEL_FIELDS, SESSION_FIELDS, SessionRepository
+from bai_manager.repositories.session import SessionRepository
+from bai_manager.repositories.session_rows import KERNEL_FIELDS, SESSION_FIELDS
 from bai_manager.services.agent.actions import GetAgentAction
 from bai_manager.services.session.actions import CreateSessionAction, DestroySessionAction
 from bai_manager.types.errors import InvalidLimit, UnknownField

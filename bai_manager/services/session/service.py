@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
-import uuid
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -275,28 +273,16 @@ class SessionService:
         raise SessionAlreadyExists(action.name)
 
     async def _enqueue(self, request: SessionRequest) -> SessionData:
-        action = request.action
-        owner = await self._owners.get_owner(action.owner or "")
-        image = await self._images.resolve(action.image, action.architecture)
-        domain_name = action.domain or owner.domain_name
-        group_id = await self._owners.resolve_project(
-            owner, domain_name=domain_name, project=action.group
+        from bai_manager.services.session.planning import (  # noqa: PLC0415 - only creating plans
+            plan_session,
         )
-        allowed = await self._scaling_groups.allowed_groups(
-            domain_name=domain_name, group_id=group_id, access_key=owner.access_key
-        )
-        group = request.choose_group(allowed)
-        agents = await self._scaling_groups.agents_of(group.name)
-        spec = request.build(
-            session_id=uuid.uuid4(),
-            creation_id=base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode(),
-            owner=owner,
-            image=image,
-            domain_name=domain_name,
-            group_id=group_id,
-            scaling_group=group,
-            agents=agents,
-            now=self._clock(),
+
+        spec = await plan_session(
+            request,
+            images=self._images,
+            owners=self._owners,
+            scaling_groups=self._scaling_groups,
+            clock=self._clock,
         )
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
