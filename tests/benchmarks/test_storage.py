@@ -180,7 +180,7 @@ def test_many_small_files_against_the_official_client(folder: FolderRef, tmp_pat
     theirs: dict[str, list[float]] = {"upload": [], "download": []}
     peak = 0.0
     try:
-        for turn in range(2):
+        for turn in range(1):
             base = ["-b", str(tmp_path)]
             theirs["upload"].append(
                 timed(lambda: official("upload", *base, "-r", theirs_name, "small"))  # noqa: B023
