@@ -297,9 +297,8 @@ class SessionService:
             owners=self._owners,
             scaling_groups=self._scaling_groups,
             clock=self._clock,
+            mounts=self._mounts,
         )
-        mounts = await self._mounts.settle(action.mounts, owner, group_id)
-        spec = replace(spec, mounts=mounts)
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
         return session
