@@ -6,16 +6,27 @@ import base64
 import secrets
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from bai_manager.repositories.image import ImageRepository
     from bai_manager.repositories.open_groups import OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
-    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types import OwnerData, SessionSpec
     from bai_manager.types.clock import Clock
+    from bai_manager.types.mounts import MountRequest, VFolderMount
+
+
+class Mounts(Protocol):
+    """Settles which folders a new session gets."""
+
+    async def settle(
+        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
+    ) -> tuple[VFolderMount, ...]: ...
 
 
 async def plan_session(
@@ -25,7 +36,7 @@ async def plan_session(
     owners: OwnerRepository,
     scaling_groups: OpenGroupRepository,
     clock: Clock,
-    mounts: SessionMounts | None = None,
+    mounts: Mounts | None = None,
 ) -> SessionSpec:
     """The session that the request would enqueue; nothing is written.
 
