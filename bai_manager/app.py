@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
@@ -383,6 +384,7 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
+            mounts=self.session_mounts,
             console=self._console,
             clock=self._clock,
         )
@@ -432,6 +434,20 @@ class App:
         from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
 
         return LoopbackGateway()
+
+    @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
+        )
 
     @cached_property
     def kernel_service(self) -> KernelService:

@@ -104,7 +104,7 @@ class ContainerRegistryRepository:
         """Raise ``ContainerRegistryNotFound`` and ``AmbiguousContainerRegistry``."""
         named = or_(
             container_registries.c.registry_name == registry,
-            registry == _FULL_NAME,
+            literal(registry) == _FULL_NAME,
             cast(container_registries.c.id, Text).startswith(registry.lower(), autoescape=True)
             if len(registry) >= _SHORTEST_PREFIX
             else false(),

@@ -67,9 +67,7 @@ def test_what_agents_left_in_valkey_is_shown_ranked_and_weighed(
     assert "96" in table.stdout
 
 
-def test_a_session_that_nobody_reports_has_no_live_values(
-    live: Live, session_name: str
-) -> None:
+def test_a_session_that_nobody_reports_has_no_live_values(live: Live, session_name: str) -> None:
     live.json("session", "create", IMAGE, "-n", session_name, "-r", "cpu=1", "-r", "mem=512m")
     error = live.error(3, "metric", "live", session_name)
     assert session_name in error["message"]
