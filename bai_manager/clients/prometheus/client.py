@@ -53,7 +53,8 @@ class PrometheusClient:
     those of ``SSL_CERT_FILE``; without TLS none are loaded, which takes longer than a query.
 
     Raises ``AuthoritiesUnreadable`` at once. Every method raises ``PrometheusUnreachable``,
-    ``FailedToGetMetric`` (the server's own text in it) and, for what the caller asked wrongly, ``QueryRejected``.
+    ``FailedToGetMetric`` (the server's own text in it) and, for what the caller asked wrongly,
+    ``QueryRejected``.
     """
 
     def __init__(
