@@ -113,7 +113,7 @@ class HttpProbe:
             for key in self._keys:
                 found = found[key]
         except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ServiceUnreachable(f"{error or type(error).__name__}") from error
+            raise ServiceUnreachable(f"{str(error) or type(error).__name__}") from error
         return Answer(version=str(found))
 
     def _trust(self) -> ssl.SSLContext | bool:
