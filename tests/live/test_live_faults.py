@@ -96,3 +96,21 @@ def test_connecting_to_what_is_no_etcd_says_so_and_writes_nothing(live: Live) ->
         error = live.error(6, "connect", "--etcd", f"http://{address}", "--name", "nowhere")
         assert address in error["message"]
     assert live("config", "profiles").stdout.count("nowhere") == 0
+
+
+def test_what_is_not_to_be_connected_to_is_told_before_anything_is_written(live: Live) -> None:
+    etcd = CLUSTER["BAI_CLUSTER_ETCD_URL"]
+    wrong = live.error(2, "connect", "--etcd", etcd.removeprefix("http://"), "--name", "wrong")
+    assert "http://HOST:PORT" in wrong["hint"]
+    empty = live.error(78, "connect", "--etcd", etcd, "--namespace", "nobody", "--name", "wrong")
+    assert "/sorna/nobody/" in empty["message"]
+    assert "wrong" not in live("config", "profiles").stdout
+
+
+def test_etcd_alone_does_not_tell_where_the_database_is(live: Live) -> None:
+    done = live("connect", "--etcd", CLUSTER["BAI_CLUSTER_ETCD_URL"], "-n", "half", "-o", "json")
+    assert done.returncode == 6, done.stderr
+    found = {part["name"]: part for part in json.loads(done.stdout)}
+    assert "database.dsn" in found["database"]["detail"]
+    assert found["valkey"]["reachable"]
+    assert found["storage local"]["reachable"]
