@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
@@ -50,8 +52,10 @@ if TYPE_CHECKING:
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair.service import KeypairService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.manifest.service import ManifestService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
+    from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
     from bai_manager.services.scaling_group.service import ScalingGroupService
@@ -62,7 +66,9 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.mounts import SessionMounts
+    from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
+    from bai_manager.services.session.types import SessionSpec
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
@@ -70,10 +76,13 @@ if TYPE_CHECKING:
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
+    from bai_manager.services.vfolder_file.service import VFolderFileService
+    from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
+    from bai_manager.types.passes import PassLog
 
 LOCAL_AGENT = ("i-local", "local://")
 
@@ -127,6 +136,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self.file_sink: FileSink | None = None
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -164,12 +174,21 @@ class App:
 
     @cached_property
     def database(self) -> Database:
+        return self._connected(dry_run=self._dry_run)
+
+    @cached_property
+    def kept_database(self) -> Database:
+        """Where a dry run writes what it does keep: that something was denied."""
+        return self._connected(dry_run=False) if self._dry_run else self.database
+
+    def _connected(self, *, dry_run: bool) -> Database:
         settings = self._config.settings.database
         return Database(
             self._database_url(),
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
-            dry_run=self._dry_run,
+            dry_run=dry_run,
+            warn=self._warn,
         )
 
     def _database_url(self) -> str:
@@ -189,7 +208,7 @@ class App:
 
     @cached_property
     def audit_log(self) -> AuditRepository:
-        return AuditRepository(self.database)
+        return AuditRepository(self.kept_database)
 
     @cached_property
     def agents(self) -> AgentPool:
@@ -257,13 +276,29 @@ class App:
     def scheduler_store(self) -> SchedulerRepository:
         from bai_manager.repositories.scheduler import SchedulerRepository  # noqa: PLC0415
 
-        return SchedulerRepository(self.database)
+        patience = timedelta(seconds=self._config.settings.scheduler.lock_timeout)
+        return SchedulerRepository(self.database, patience=patience)
 
     @cached_property
     def runner(self) -> SchedulerRunner:
         from bai_manager.sokovan.runner import SchedulerRunner  # noqa: PLC0415
 
-        return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
+        return SchedulerRunner(
+            store=self.scheduler_store,
+            agents=self.agents,
+            clock=self._clock,
+            stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
+            passes=self.passes,
+        )
+
+    @cached_property
+    def passes(self) -> PassLog:
+        from bai_manager.clients.passes import PassFile  # noqa: PLC0415
+        from bai_manager.types.passes import NoPassLog  # noqa: PLC0415
+
+        if self._dry_run or self._config.settings.kind == "cluster":
+            return NoPassLog()
+        return PassFile(self._config.paths.data_dir / "scheduler.json")
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -280,6 +315,14 @@ class App:
         from bai_manager.clients.cluster.signals import ManagerSignals  # noqa: PLC0415
 
         return ManagerSignals(settings.url, password=settings.password, timeout=settings.timeout)
+
+    @cached_property
+    def manager_memory(self) -> ManagerMemory:
+        from bai_manager.clients.cluster.memory import ClusterMemory, NoMemory  # noqa: PLC0415
+
+        if self._config.settings.kind == "embedded" or self._dry_run:
+            return NoMemory()
+        return ClusterMemory(signals=self.signals, warn=self._warn)
 
     async def _something_lives(self) -> bool:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
@@ -340,9 +383,37 @@ class App:
 
     @cached_property
     def scheduler_service(self) -> SchedulerService:
+        from bai_manager.repositories.scheduler_status import (  # noqa: PLC0415
+            SchedulerStatusRepository,
+        )
+        from bai_manager.repositories.waiting import WaitingRepository  # noqa: PLC0415
         from bai_manager.services.scheduler.service import SchedulerService  # noqa: PLC0415
 
-        return SchedulerService(runner=self.runner, store=self.scheduler_store)
+        embedded = self._config.settings.kind == "embedded"
+        return SchedulerService(
+            runner=lambda: self.runner,
+            status=SchedulerStatusRepository(self.database),
+            waiting=WaitingRepository(self.database),
+            plan=self._plan_session,
+            scheduler=self.scheduler,
+            passes=self.passes,
+            scheduled_by="this machine" if embedded else "manager",
+            clock=self._clock,
+        )
+
+    async def _plan_session(self, request: SessionRequest) -> SessionSpec:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.session.planning import plan_session  # noqa: PLC0415
+
+        return await plan_session(
+            request,
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     @cached_property
     def agent_service(self) -> AgentService:
@@ -474,6 +545,20 @@ class App:
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
 
     @cached_property
+    def policy_service(self) -> PolicyService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+
+        return PolicyService(
+            policies=PolicyRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
+
+    @cached_property
     def status_service(self) -> StatusService:
         from bai_manager.services.status.service import StatusService  # noqa: PLC0415
 
@@ -504,7 +589,11 @@ class App:
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
                 yield probes.storage_probe(
-                    name, proxy.manager_url, proxy.secret, verify=proxy.verify_tls
+                    name,
+                    proxy.manager_url,
+                    proxy.secret,
+                    verify=proxy.verify_tls,
+                    ca_file=proxy.ca_file,
                 )
         if settings.prometheus.url is not None:
             yield probes.prometheus_probe(settings.prometheus.url)
@@ -556,6 +645,7 @@ class App:
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -576,6 +666,7 @@ class App:
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -588,6 +679,7 @@ class App:
             keypairs=KeypairRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -606,6 +698,18 @@ class App:
         )
 
     @cached_property
+    def manifest_service(self) -> ManifestService:
+        from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
+        from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return ManifestService(
+            manifests=ManifestRepository(self.database),
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    @cached_property
     def storages(self) -> StoragePool:
         from bai_manager.clients.storage_proxy.pool import StoragePool  # noqa: PLC0415
 
@@ -621,6 +725,18 @@ class App:
             folder=self._config.paths.data_dir / "volumes",
             etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
             rehearsed=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_file_service(self) -> VFolderFileService:
+        from bai_manager.services.vfolder_file.service import VFolderFileService  # noqa: PLC0415
+        from bai_manager.services.vfolder_file.sink import NullSink  # noqa: PLC0415
+
+        return VFolderFileService(
+            storages=self.storages,
+            sink=self.file_sink or NullSink(),
+            work_folder=self._config.paths.state_dir / "transfers",
+            rehearse=self._dry_run,
         )
 
     @cached_property
@@ -666,6 +782,8 @@ class App:
             await self.storages.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+        if self._dry_run and "kept_database" in self.__dict__:
+            await self.kept_database.close()
 
 
 def _has_kernels(root: Path) -> bool:

@@ -33,6 +33,7 @@ class Rule(Enum):
     MEMBER_OR_MONITOR = (
         "a member of the project, an admin of its domain, a monitor, or a superadmin"
     )
+    OWNER_ONLY = "the owner, or a superadmin"
     DOMAIN_ADMIN = "an admin of the domain, or a superadmin"
     DOMAIN_ADMIN_OR_MONITOR = "an admin of the domain, a monitor, or a superadmin"
     SUPERADMIN = "a superadmin"
@@ -55,11 +56,24 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SYSTEM, Operation.INITIALIZE): Rule.LOCAL_OPERATOR,
     (EntityType.SYSTEM, Operation.GET): Rule.LOCAL_OPERATOR,
     (EntityType.SCHEDULER, Operation.RUN): Rule.LOCAL_OPERATOR,
+    (EntityType.SCHEDULER, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.SCHEDULER, Operation.EXPLAIN): Rule.OWNER_OR_MONITOR,
+    (EntityType.SCHEDULER, Operation.FIT): Rule.OWNER_OR_MONITOR,
     (EntityType.AUTH, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.AUDIT, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.AGENT, Operation.LIST): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.AGENT, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.AGENT, Operation.DRAIN): Rule.SUPERADMIN,
+    (EntityType.AGENT, Operation.UNDRAIN): Rule.SUPERADMIN,
+    (EntityType.AGENT, Operation.RECALCULATE): Rule.SUPERADMIN,
     (EntityType.IMAGE, Operation.LIST): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.GET): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.ALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.DEALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.FORGET): Rule.OWNER_ONLY,
+    (EntityType.IMAGE, Operation.PURGE): Rule.OWNER_ONLY,
     (EntityType.SESSION, Operation.CREATE): Rule.OWNER,
     (EntityType.SESSION, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET): Rule.OWNER_OR_MONITOR,
@@ -117,6 +131,8 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.RESOURCE_PRESET, Operation.CREATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.POLICY, Operation.EXPLAIN): Rule.OWNER_OR_MONITOR,
+    (EntityType.POLICY, Operation.REHEARSE): Rule.SUPERADMIN,
     (EntityType.AUTH, Operation.UPDATE_PASSWORD): Rule.OWNER,
     (EntityType.USER, Operation.LIST): Rule.ANYONE,
     (EntityType.USER, Operation.GET): Rule.OWNER_OR_MONITOR,
@@ -159,6 +175,17 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.GROUP, Operation.CREATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.UPDATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.DELETE_DOTFILE): Rule.DOMAIN_ADMIN,
+    (EntityType.MANIFEST, Operation.EXPORT): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.MANIFEST, Operation.DIFF): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.MANIFEST, Operation.APPLY): Rule.SUPERADMIN,
+    (EntityType.VFOLDER, Operation.LIST_FILES): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.MEASURE_FILES): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.READ_FILE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.DOWNLOAD_FILE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.MAKE_FOLDER): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.MOVE_FILE): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.DELETE_FILES): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.UPLOAD_FILE): Rule.FOLDER_WRITER,
     (EntityType.VFOLDER, Operation.LIST): Rule.ANYONE,
     (EntityType.VFOLDER, Operation.GET): Rule.FOLDER_VIEWER,
     (EntityType.VFOLDER, Operation.CREATE): Rule.FOLDER_CREATOR,
@@ -194,7 +221,7 @@ _MONITORED = frozenset(
         Rule.SUPERADMIN_OR_MONITOR,
     }
 )
-_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR})
+_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR, Rule.OWNER_ONLY})
 _FOLDER_RULES: Mapping[Rule, Callable[[FolderAccess], bool]] = {
     Rule.FOLDER_VIEWER: lambda folder: not folder.by_office,
     Rule.FOLDER_READER: lambda folder: not folder.by_office,
@@ -202,17 +229,15 @@ _FOLDER_RULES: Mapping[Rule, Callable[[FolderAccess], bool]] = {
     Rule.FOLDER_MANAGER: lambda folder: folder.deletable and not folder.by_office,
     Rule.FOLDER_OWNER: lambda folder: folder.is_owner,
 }
-_DOMAIN_ADMINISTERED = (
-    _OWNED
-    | {
-        Rule.MEMBER_OR_MONITOR,
-        Rule.DOMAIN_ADMIN,
-        Rule.DOMAIN_ADMIN_OR_MONITOR,
-        Rule.FOLDER_CREATOR,
-        Rule.SCOPE_VIEWER,
-    }
-    | _FOLDER_RULES.keys()
-)
+_DOMAIN_ADMINISTERED = {
+    Rule.OWNER,
+    Rule.OWNER_OR_MONITOR,
+    Rule.MEMBER_OR_MONITOR,
+    Rule.DOMAIN_ADMIN,
+    Rule.DOMAIN_ADMIN_OR_MONITOR,
+    Rule.FOLDER_CREATOR,
+    Rule.SCOPE_VIEWER,
+} | _FOLDER_RULES.keys()
 
 
 def rule_for(action: type[Action[ActionResult]]) -> Rule:

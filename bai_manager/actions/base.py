@@ -32,6 +32,8 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
+    MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"
     STORAGE = "storage"
@@ -85,6 +87,22 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    EXPLAIN = "explain"
+    FIT = "fit"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RECALCULATE = "recalculate"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
+    REHEARSE = "rehearse"
+    DIFF = "diff"
+    APPLY = "apply"
+    MEASURE_FILES = "measure_files"
+    READ_FILE = "read_file"
+    MAKE_FOLDER = "make_folder"
+    MOVE_FILE = "move_file"
+    DELETE_FILES = "delete_files"
     RENAME = "rename"
     RESTORE = "restore"
     CLONE = "clone"
@@ -104,6 +122,11 @@ class Operation(StrEnum):
     def is_write(self) -> bool:
         """Writes are audited before they run; reads only when the profile says so."""
         return self not in _READS
+
+    @property
+    def is_audited(self) -> bool:
+        """A pass of the scheduler carries out what was asked, and recorded, before."""
+        return self.is_write and self is not Operation.RUN
 
 
 _READS = frozenset(
@@ -129,6 +152,12 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.EXPLAIN,
+        Operation.FIT,
+        Operation.REHEARSE,
+        Operation.DIFF,
+        Operation.MEASURE_FILES,
+        Operation.READ_FILE,
         Operation.GET_QUOTA,
     }
 )

@@ -66,6 +66,14 @@ class KernelTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTarget:
+    """One image by canonical name, alias or id; it belongs to whom it was customized for."""
+
+    image: str
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FolderTarget:
     """One virtual folder that the actor may reach, by name, id or unique id prefix.
 
@@ -113,6 +121,7 @@ Target: TypeAlias = (
     | KeypairTarget
     | SessionTarget
     | KernelTarget
+    | ImageTarget
     | FolderTarget
     | InvitationTarget
 )

@@ -103,7 +103,7 @@ spreadsheet as text.
   --watch [SECONDS]          show it again and again; with jsonl, print what changes:
                              {"change": "added"|"changed"|"removed", "object": {...}}
   --dry-run                  change nothing; an object result has "dry_run": true, and stderr
-                             says so for the other formats
+                             says so for the other formats. What is denied is audited even so
 
 Results go to stdout; notes, questions, progress and errors go to stderr. With -o json an error
 is one line on stderr: {"error": {"code", "message", "hint", "details"}}.

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from bai_manager.cli import policy_keypair, policy_project, policy_user
+from bai_manager.cli import (
+    policy_explain,
+    policy_keypair,
+    policy_project,
+    policy_user,
+    policy_what_if,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -15,3 +21,5 @@ app = typer.Typer(
 app.add_typer(policy_keypair.app, name="keypair")
 app.add_typer(policy_user.app, name="user")
 app.add_typer(policy_project.app, name="project")
+app.command("explain")(policy_explain.explain)
+app.command("what-if")(policy_what_if.what_if)

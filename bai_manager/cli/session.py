@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli import session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
 from bai_manager.cli.mounts import MountOption, read_mounts
@@ -603,3 +604,6 @@ def _execute(cli: Cli, session: str, code: str, *, shell: bool, owner: str | Non
 
 def _emit_session(cli: Cli, session: SessionData) -> None:
     emit_object(cli.output, session, SHOW_FIELDS, name=lambda s: s.name)
+
+
+app.add_typer(session_why.app)

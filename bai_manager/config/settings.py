@@ -149,6 +149,12 @@ class StorageSettings(_Group):
     client_url: HttpUrl | None = Field(default=None, description="Address that users reach.")
     secret: SecretText | None = Field(default=None, description="Token of its manager-facing API.")
     verify_tls: bool = Field(default=True, description="Check its certificate.")
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="Authorities to trust instead of the system's (PEM)."
+    )
+    listing_limit: int = Field(
+        default=1000, ge=1, description="Its scandir-limit: entries it tells of a folder."
+    )
     path: AbsolutePath | None = Field(default=None, description="A folder of this machine instead.")
 
 

@@ -10,6 +10,7 @@ from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
     DomainTarget,
     FolderTarget,
+    ImageTarget,
     InvitationTarget,
     KernelTarget,
     KeypairTarget,
@@ -107,6 +108,8 @@ class AccessRepository:
                 return await self._session(session, owner, actor)
             case KernelTarget(kernel):
                 return await self._kernel(kernel, actor)
+            case ImageTarget(image, architecture):
+                return await self._image(image, architecture)
             case FolderTarget(folder, in_trash):
                 return await self._folder(folder, actor, in_trash=in_trash)
             case InvitationTarget(invitation, as_inviter):
@@ -185,6 +188,13 @@ class AccessRepository:
             raise TooManyKernelsFound(kernel)
         row = rows[0]
         return _scope(row.domain_name, row.owner, row.role, row.access_key)
+
+    async def _image(self, image: str, architecture: str | None) -> TargetScope:
+        """Without a domain: customized images are their owners' affair alone."""
+        from bai_manager.repositories.image_rows import customized_for  # noqa: PLC0415 - few ask
+
+        async with self._database.transaction() as connection:
+            return TargetScope(owner_user_id=await customized_for(connection, image, architecture))
 
     async def _folder(self, folder: str, actor: Actor, *, in_trash: bool) -> TargetScope:
         from bai_manager.repositories.vfolder_access import (  # noqa: PLC0415 - folders only

@@ -18,6 +18,7 @@ from bai_manager.clients.agent.protocol import KernelState
 from bai_manager.errors import BackendAIError
 from bai_manager.sokovan.scheduling import schedule
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
+from bai_manager.types.passes import NoPassLog
 from bai_manager.types.status import KernelStatus, SessionStatus, SessionType
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.snapshot import Snapshot
     from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
+    from bai_manager.types.passes import PassLog
     from bai_manager.types.status import SessionStatus as Status
 
 _STARTING: Final = frozenset(
@@ -115,17 +117,24 @@ class SchedulerRunner:
         clock: Clock,
         stuck_after: timedelta = _STUCK_AFTER,
         patience: timedelta = _PATIENCE,
+        passes: PassLog | None = None,
     ) -> None:
+        self._passes = passes or NoPassLog()
         self._store = store
         self._agents = agents
         self._clock = clock
         self._stuck_after = stuck_after
         self._patience = patience
 
-    async def advance(self) -> None:
-        """Move every session as far as it can go now; returns at once when none needs anything."""
+    async def advance(self, *, every: float | None = None) -> None:
+        """Move every session as far as it can go now; returns at once when none needs anything.
+
+        ``every`` is recorded with the pass: the pause before the next, where there is one.
+        """
+        started = self._clock()
         while await self._pass():
             pass
+        self._passes.record(started, self._clock(), every=every)
 
     async def _pass(self) -> bool:
         """Take every step once; tell whether an earlier step has something to do because of it."""

@@ -195,6 +195,16 @@ async def test_a_dry_run_answers_as_the_run_would_and_leaves_nothing(site: Site)
     assert await site.rows() == []
 
 
+async def test_what_is_denied_to_a_dry_run_is_recorded_all_the_same(site: Site) -> None:
+    async with site.app(site.world.bob, dry_run=True) as app:
+        await app.processor.run(ListSessionsAction())
+        with pytest.raises(InsufficientPrivilege):
+            await app.processor.run(ListSessionsAction(everybody=True))
+    ((operation, status, who, description),) = await site.rows()
+    assert (operation, status, who) == ("list", "error", "bob")
+    assert description.startswith("Denied: ")
+
+
 async def test_reads_are_recorded_only_where_the_profile_says_so(site: Site) -> None:
     async with site.app(site.world.alice) as app:
         await app.processor.run(ListImagesAction())

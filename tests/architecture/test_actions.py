@@ -29,6 +29,14 @@ WITHOUT_COMMAND: dict[str, str] = {}
 
 OF_ANOTHER_ENTITY = {
     "GetStatusAction": "what is asked how it is, is the system",
+    "DeleteVFolderFilesAction": "files are looked for, and audited, under their folder",
+    "DownloadVFolderFilesAction": "files are looked for, and audited, under their folder",
+    "ListVFolderFilesAction": "files are looked for, and audited, under their folder",
+    "MakeVFolderPathAction": "files are looked for, and audited, under their folder",
+    "MeasureVFolderFilesAction": "files are looked for, and audited, under their folder",
+    "MoveVFolderFileAction": "files are looked for, and audited, under their folder",
+    "ReadVFolderFileAction": "files are looked for, and audited, under their folder",
+    "UploadVFolderFilesAction": "files are looked for, and audited, under their folder",
 }
 """Action name → why its entity type is not the noun of its folder."""
 

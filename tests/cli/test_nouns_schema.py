@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema"}
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat"}
 """These print what another program writes, or schemas."""
 
 COMMANDS: dict[str, str] = {
@@ -54,6 +54,9 @@ COMMANDS: dict[str, str] = {
     "auth whoami": "auth whoami",
     "auth password": "auth password --old-password-file SECRET --password-file SECRET",
     "scheduler run": "scheduler run",
+    "scheduler status": "scheduler status",
+    "session why-pending": "session why-pending walk-4",
+    "session fits": "session fits --image python",
     "db status": "db status",
     "db start": "db start",
     "db stop": "db stop --dry-run",
@@ -193,6 +196,9 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         known = {"FILE": str(letter), "COPY": str(copy)}
         if path == "session destroy":
             done("session", "create", "python", "--name", "walk-2")
+        if path == "session why-pending":
+            later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
+            done("session", "create", "python", "--name", "walk-4", *later)
         if path == "auth password":
             secret = tmp_path / "secret.txt"
             secret.touch(0o600)

@@ -481,11 +481,10 @@ def test_the_number_of_kernels_in_a_session_is_limited_even_with_queue() -> None
 
 
 def test_who_waits_counts_against_the_limits_on_waiting() -> None:
-    waiting = _action(queue=True)
-    error = _refused(waiting, _state(max_pending_session_count=1))
-    assert "pending sessions" in error.message
-    _check(waiting, _state(max_pending_session_count=2))
-    _check(_action(), _state(max_pending_session_count=1))
+    for queue in (False, True):
+        error = _refused(_action(queue=queue), _state(max_pending_session_count=1))
+        assert "pending sessions" in error.message
+        _check(_action(queue=queue), _state(max_pending_session_count=2))
 
 
 def test_what_those_who_wait_ask_for_is_limited() -> None:

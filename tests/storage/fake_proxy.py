@@ -70,7 +70,7 @@ class FakeProxy:
                 await handler(self, exchange, self._claims(exchange))
             elif exchange.headers.get("x-backendai-storage-auth-token") != SECRET:
                 raise problem(403, "forbidden")
-            elif exchange.path == "/volumes":
+            elif exchange.path in {"/", "/volumes"}:
                 await handler(self, exchange, {})
             else:
                 await handler(self, exchange, await exchange.json())
@@ -124,6 +124,11 @@ class FakeProxy:
         payload = exchange.query["token"].split(".")[1]
         claims: JsonObject = json.loads(base64.urlsafe_b64decode(payload + "=="))
         return claims
+
+
+@route("GET /")
+async def _hello(_: FakeProxy, exchange: Exchange, __: JsonObject) -> None:
+    await exchange.say({"status": "ok", "type": "manager-facing", "storage-proxy": "25.17.0"})
 
 
 @route("GET /volumes")

@@ -38,20 +38,22 @@ async def reset(exchange: Exchange) -> None:
     exchange.reset()
 
 
+async def drop(exchange: Exchange) -> None:
+    """A TCP reset, whatever was said so far."""
+    exchange.reset()
+
+
+async def end(exchange: Exchange) -> None:
+    """Nothing more, in good order."""
+    exchange.body_read = True
+
+
 async def reset_in_the_middle_of_an_answer(exchange: Exchange) -> None:
     await exchange.head(200, {"Content-Length": str(2 * HALF), "Content-Type": "text/plain"})
     exchange.writer.write(b"x" * HALF)
     await exchange.writer.drain()
     await asyncio.sleep(0.05)
     exchange.reset()
-
-
-async def close_early(exchange: Exchange) -> None:
-    """End the connection in good order, with half of what was promised."""
-    await exchange.head(200, {"Content-Length": str(2 * HALF), "Content-Type": "text/plain"})
-    exchange.writer.write(b"x" * HALF)
-    exchange.keep_alive = False
-    exchange.body_read = True
 
 
 async def hang(exchange: Exchange) -> None:

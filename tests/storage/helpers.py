@@ -11,6 +11,7 @@ from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType, VFolderID
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from bai_manager.clients.storage_proxy.protocol import StorageClient, UploadSession
 
@@ -72,3 +73,17 @@ async def names(
 ) -> list[str]:
     found = storage.list_files(folder, path, recursive=recursive)
     return sorted([entry.path async for entry in found])
+
+
+def make_tree(top: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return top
+
+
+def read_tree(top: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,12 @@ from bai_manager.clients.storage_proxy.wire import Timeouts
 from bai_manager.errors import BackendAIError
 from tests.storage import faults
 from tests.storage.faults import at
-from tests.storage.helpers import get, names, new_folder, pieces, put
+from tests.storage.helpers import get, make_tree, names, new_folder, pieces, put, read_tree
 from tests.storage.proxies import fake_proxy, http_client
-from tests.storage.transfers import Told, make_tree, read_tree
+from tests.storage.transfers import Told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from bai_manager.clients.storage_proxy.http import HttpStorageClient
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
     from tests.storage.fault_server import Exchange, FaultServer
 
     Act = Callable[[Exchange], Awaitable[None]]
+    Case = tuple[str, Act, type[BackendAIError]]
 
 MiB = 2**20
-SHORT = Timeouts(connect=0.5, answer=0.4, stall=0.4, task=0.6, settle=0.02)
-IN_TIME = 3.0
+SHORT = Timeouts(connect=0.6, answer=0.6, stall=0.6, task=0.8, settle=0.02)
+IN_TIME = 6.0
 """Seconds after which a test is hung: several of the longest of the limits above."""
 
 ONCE = TransferOptions(attempts=1)
@@ -72,16 +74,41 @@ class Setting:
         }
 
 
-@pytest_asyncio.fixture
-async def setting(tmp_path: Path, volume: str) -> AsyncIterator[Setting]:
+@asynccontextmanager
+async def set_up(top: Path) -> AsyncIterator[Setting]:
     async with (
-        fake_proxy(tmp_path / "volumes", volume, listing_limit=50) as (proxy, server),
+        fake_proxy(top / "volumes", "volume1", listing_limit=50) as (proxy, server),
         http_client(server.url, timeouts=SHORT, listing_limit=50) as client,
     ):
-        folder = new_folder(volume)
+        folder = new_folder("volume1")
         await client.create_folder(folder)
         place = proxy.root / (await client.mount_path(folder))
         yield Setting(proxy, server, client, folder, place)
+
+
+@pytest_asyncio.fixture
+async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
+    async with set_up(tmp_path) as setting:
+        yield setting
+
+
+async def all_at_once(
+    tmp_path: Path, cases: Sequence[Case], check: Callable[[Setting, Path, Case], Awaitable[None]]
+) -> None:
+    """Each case on a proxy of its own, together: most of the time they wait for a limit."""
+
+    async def run(number: int, case: Case) -> None:
+        top = tmp_path / f"{number}"
+        try:
+            async with set_up(top) as setting:
+                await check(setting, top, case)
+        except BaseException as error:
+            error.add_note(f"{case[0]} {case[1]}")
+            raise
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, case in enumerate(cases):
+            tasks.create_task(run(number, case))
 
 
 @pytest.fixture
@@ -89,7 +116,7 @@ def data() -> bytes:
     return os.urandom(4 * MiB)
 
 
-UPLOAD_FAULTS = [
+UPLOAD_FAULTS: list[Case] = [
     ("PATCH /upload", faults.reset, StorageUnreachable),
     ("PATCH /upload", faults.hang, StorageUnreachable),
     ("PATCH /upload", faults.take_and_never_answer, StorageUnreachable),
@@ -106,27 +133,23 @@ UPLOAD_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("where", "act", "error"), UPLOAD_FAULTS)
 async def test_upload_that_fails_says_so_and_is_completed_by_another(
-    setting: Setting,
-    tmp_path: Path,
-    data: bytes,
-    where: str,
-    act: Act,
-    error: type[BackendAIError],
+    tmp_path: Path, data: bytes
 ) -> None:
-    (tmp_path / "big").write_bytes(data)
-    setting.server.faults.append(at(where, act))
-    async with asyncio.timeout(IN_TIME):
-        raised = await _upload_failure(setting, tmp_path)
-    assert isinstance(raised, error)
-    assert raised.hint
-    assert setting.visible() == {}
-    setting.server.faults.clear()
-    await upload(
-        setting.storage, setting.folder, tmp_path / "big", "big", journal_folder=tmp_path / "j"
-    )
-    assert setting.visible() == {"big": data}
+    async def check(setting: Setting, top: Path, case: Case) -> None:
+        where, act, error = case
+        (top / "big").write_bytes(data)
+        setting.server.faults.append(at(where, act))
+        async with asyncio.timeout(IN_TIME):
+            raised = await _upload_failure(setting, top)
+        assert isinstance(raised, error)
+        assert raised.hint
+        assert setting.visible() == {}
+        setting.server.faults.clear()
+        await upload(setting.storage, setting.folder, top / "big", "big", journal_folder=top / "j")
+        assert setting.visible() == {"big": data}
+
+    await all_at_once(tmp_path, UPLOAD_FAULTS, check)
 
 
 async def _upload_failure(setting: Setting, tmp_path: Path) -> BackendAIError:
@@ -232,7 +255,7 @@ async def test_storage_that_gets_more_than_was_sent_is_noticed(setting: Setting)
     assert setting.visible() == {}
 
 
-DOWNLOAD_FAULTS = [
+DOWNLOAD_FAULTS: list[Case] = [
     ("GET /download", faults.reset, StorageUnreachable),
     ("GET /download", faults.reset_in_the_middle_of_an_answer, BackendAIError),
     ("GET /download", faults.hang, StorageUnreachable),
@@ -250,24 +273,22 @@ DOWNLOAD_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("where", "act", "error"), DOWNLOAD_FAULTS)
 async def test_download_that_fails_says_so_and_is_completed_by_another(
-    setting: Setting,
-    tmp_path: Path,
-    data: bytes,
-    where: str,
-    act: Act,
-    error: type[BackendAIError],
+    tmp_path: Path, data: bytes
 ) -> None:
-    await put(setting.storage, setting.folder, "big", data)
-    setting.server.faults.append(at(where, act))
-    async with asyncio.timeout(IN_TIME):
-        raised = await _download_failure(setting, tmp_path)
-    assert isinstance(raised, error)
-    assert not (tmp_path / "back" / "big").exists()
-    setting.server.faults.clear()
-    await download(setting.storage, setting.folder, ".", tmp_path / "back")
-    assert read_tree(tmp_path / "back") == {"big": data}
+    async def check(setting: Setting, top: Path, case: Case) -> None:
+        where, act, error = case
+        await put(setting.storage, setting.folder, "big", data)
+        setting.server.faults.append(at(where, act))
+        async with asyncio.timeout(IN_TIME):
+            raised = await _download_failure(setting, top)
+        assert isinstance(raised, error)
+        assert not (top / "back" / "big").exists()
+        setting.server.faults.clear()
+        await download(setting.storage, setting.folder, ".", top / "back")
+        assert read_tree(top / "back") == {"big": data}
+
+    await all_at_once(tmp_path, DOWNLOAD_FAULTS, check)
 
 
 async def _download_failure(setting: Setting, tmp_path: Path) -> BackendAIError:
@@ -283,43 +304,39 @@ async def _download_failure(setting: Setting, tmp_path: Path) -> BackendAIError:
     return result.error
 
 
-@pytest.mark.parametrize("ending", ["reset", "close", "hang", "drip"])
-async def test_download_that_stops_halfway_keeps_what_came(
-    setting: Setting, tmp_path: Path, data: bytes, ending: str
-) -> None:
-    await put(setting.storage, setting.folder, "big", data)
-    modified = (await setting.storage.stat(setting.folder, "big")).modified
+async def test_download_that_stops_halfway_keeps_what_came(tmp_path: Path, data: bytes) -> None:
+    async def check(setting: Setting, top: Path, case: Case) -> None:
+        act, big = case[1], top / "back" / "big"
+        await put(setting.storage, setting.folder, "big", data)
+        modified = (await setting.storage.stat(setting.folder, "big")).modified
 
-    async def half(exchange: Exchange) -> None:
-        when = modified.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        exchange.keep_alive = False
-        await exchange.head(200, {"Content-Length": str(len(data)), "Last-Modified": when})
-        exchange.writer.write(data[: 2 * MiB])
-        await exchange.writer.drain()
-        await asyncio.sleep(0.05)
-        if ending == "reset":
-            exchange.reset()
-        while ending in {"hang", "drip"}:
-            if ending == "drip":
-                exchange.writer.write(data[2 * MiB : 2 * MiB + 1])
-            await asyncio.sleep(0.05 if ending == "drip" else 60)
+        async def half(exchange: Exchange) -> None:
+            when = modified.strftime("%a, %d %b %Y %H:%M:%S GMT")
+            exchange.keep_alive = False
+            await exchange.head(200, {"Content-Length": str(len(data)), "Last-Modified": when})
+            exchange.writer.write(data[: 2 * MiB])
+            await exchange.writer.drain()
+            await asyncio.sleep(0.05)
+            await act(exchange)
 
-    setting.server.faults.append(at("GET /download", half, times=1))
-    async with asyncio.timeout(IN_TIME):
-        with pytest.raises(StorageUnreachable):
-            await download(
-                setting.storage, setting.folder, "big", tmp_path / "back" / "big", options=ONCE
-            )
-    (part,) = (tmp_path / "back").iterdir()
-    kept = part.read_bytes()
-    assert kept[: 2 * MiB] == data[: len(kept)][: 2 * MiB]
-    if ending != "drip":
+        setting.server.faults.append(at("GET /download", half, times=1))
+        async with asyncio.timeout(IN_TIME):
+            with pytest.raises(StorageUnreachable):
+                await download(setting.storage, setting.folder, "big", big, options=ONCE)
+        (part,) = (top / "back").iterdir()
+        kept = part.read_bytes()
         assert len(kept) > MiB
-        told = Told()
-        await download(
-            setting.storage, setting.folder, "big", tmp_path / "back" / "big", observer=told
-        )
-        assert (tmp_path / "back" / "big").read_bytes() == data
+        assert data.startswith(kept)
+        await download(setting.storage, setting.folder, "big", big)
+        assert big.read_bytes() == data
+
+    async def drip_on(exchange: Exchange) -> None:
+        for sent in range(2 * MiB, len(data)):
+            exchange.writer.write(data[sent : sent + 1])
+            await asyncio.sleep(0.05)
+
+    endings = [faults.drop, faults.end, faults.hang, drip_on]
+    await all_at_once(tmp_path, [("", act, StorageUnreachable) for act in endings], check)
 
 
 async def test_download_and_stream_go_on_by_themselves_after_a_break(
@@ -334,26 +351,26 @@ async def test_download_and_stream_go_on_by_themselves_after_a_break(
     assert b"".join([chunk async for chunk in stream]) == data
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda storage, folder: storage.volumes(),  # noqa: ARG005
-        lambda storage, folder: names(storage, folder),  # noqa: PLW0108
-        lambda storage, folder: storage.folder_exists(folder),
-        lambda storage, folder: storage.begin_upload(folder, "a", 1),
-        lambda storage, folder: get(storage, folder, "a"),
-    ],
-)
-async def test_refused_connection_is_said_with_the_address(
-    volume: str,
-    unused_tcp_port: int,
-    call: Callable[[HttpStorageClient, FolderRef], Awaitable[object]],
-) -> None:
+REFUSED: list[Callable[[HttpStorageClient, FolderRef], Awaitable[object]]] = [
+    lambda storage, folder: storage.volumes(),  # noqa: ARG005
+    names,
+    lambda storage, folder: storage.folder_exists(folder),
+    lambda storage, folder: storage.begin_upload(folder, "a", 1),
+    lambda storage, folder: get(storage, folder, "a"),
+]
+
+
+async def test_refused_connection_is_said_with_the_address(unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}"
     async with http_client(url, timeouts=SHORT) as client:
-        with pytest.raises(StorageUnreachable, match=url) as raised:
-            await call(client, new_folder(volume))
-    assert "runs" in str(raised.value.hint)
+        folder = new_folder("volume1")
+        raised = await asyncio.gather(
+            *(call(client, folder) for call in REFUSED), return_exceptions=True
+        )
+    for error in raised:
+        assert isinstance(error, StorageUnreachable)
+        assert url in error.message
+        assert "runs" in str(error.hint)
 
 
 async def test_wrong_secret_is_a_matter_of_configuration(setting: Setting) -> None:

@@ -19,9 +19,9 @@ from bai_manager.clients.storage_proxy.download import download
 from bai_manager.clients.storage_proxy.local import LocalStorageClient
 from bai_manager.clients.storage_proxy.paths import folder_parts
 from bai_manager.clients.storage_proxy.upload import upload
-from tests.storage.helpers import new_folder
+from tests.storage.helpers import make_tree, new_folder, read_tree
 from tests.storage.proxies import cluster_client, fake_proxy, http_client
-from tests.storage.transfers import Told, make_tree, read_tree
+from tests.storage.transfers import Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

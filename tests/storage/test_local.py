@@ -34,8 +34,17 @@ from bai_manager.clients.storage_proxy.errors import (
 from bai_manager.clients.storage_proxy.local import LocalStorageClient
 from bai_manager.clients.storage_proxy.protocol import UploadSession
 from bai_manager.errors import BackendAIError
-from tests.storage.helpers import get, names, new_folder, new_scope, pieces, put, put_some
-from tests.storage.transfers import make_tree, read_tree
+from tests.storage.helpers import (
+    get,
+    make_tree,
+    names,
+    new_folder,
+    new_scope,
+    pieces,
+    put,
+    put_some,
+    read_tree,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

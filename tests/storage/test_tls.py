@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bai_manager.clients.probes import ServiceUnreachable, storage_probe
 from bai_manager.clients.storage_proxy.errors import AuthorityUnreadable, StorageUnreachable
 from bai_manager.clients.storage_proxy.http import HttpStorageClient
 from bai_manager.types.credentials import Secret
@@ -55,6 +56,17 @@ async def test_files_go_through_tls(proxy: FaultServer, tmp_path: Path, trust: s
         await put(storage, folder, "file", b"x" * 2_000_000)
         assert await get(storage, folder, "file") == b"x" * 2_000_000
         await storage.aclose()
+
+
+async def test_its_health_is_asked_by_the_same_authority(
+    proxy: FaultServer, tmp_path: Path
+) -> None:
+    secret, authority = Secret(SECRET), tmp_path / "authority.pem"
+    async with proxy:
+        trusting = storage_probe("secure", proxy.url, secret, verify=True, ca_file=authority)
+        assert (await trusting.ask()).version == "25.17.0"
+        with pytest.raises(ServiceUnreachable):
+            await storage_probe("secure", proxy.url, secret, verify=True).ask()
 
 
 async def test_unknown_authority_is_not_trusted_and_said(proxy: FaultServer) -> None:

@@ -25,7 +25,16 @@ from bai_manager.clients.storage_proxy.errors import (
 )
 from bai_manager.clients.storage_proxy.transfer import FileResult, Outcome, TransferOptions
 from bai_manager.clients.storage_proxy.upload import upload, upload_stream
-from tests.storage.helpers import HOSTILE_NAMES, get, names, new_folder, pieces, put
+from tests.storage.helpers import (
+    HOSTILE_NAMES,
+    get,
+    make_tree,
+    names,
+    new_folder,
+    pieces,
+    put,
+    read_tree,
+)
 
 if TYPE_CHECKING:
     from bai_manager.clients.storage_proxy.protocol import FolderRef, StorageClient
@@ -66,20 +75,6 @@ class StopAfter(Told):
         super().moved(size)
         if self.bytes >= self._limit and self.task is not None:
             self.task.cancel()
-
-
-def make_tree(top: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        path = top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return top
-
-
-def read_tree(top: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()
-    }
 
 
 @pytest.fixture
@@ -413,3 +408,19 @@ async def test_stream_of_unknown_length_is_stored(
     stream = read_stream(storage, folder, "out/file")
     assert b"".join([chunk async for chunk in stream]) == data
     assert [*tmp_path.glob("tmp*")] == []
+
+
+async def test_rehearsal_tells_what_would_be_moved_and_moves_nothing(
+    storage: StorageClient, folder: FolderRef, source: Path, tmp_path: Path
+) -> None:
+    await put(storage, folder, "here", b"1")
+    options = TransferOptions(rehearse=True, exclude=["*.log"])
+    told = Told()
+    await upload(storage, folder, source, "data", options=options, observer=told)
+    wanted = dict.fromkeys(["a.txt", "sub/b.bin", "sub/deep/c"], "transferred")
+    assert told.outcomes() == wanted
+    assert await names(storage, folder, recursive=True) == ["here"]
+    told = Told()
+    await download(storage, folder, ".", tmp_path / "back", options=options, observer=told)
+    assert told.outcomes() == {"here": "transferred"}
+    assert not (tmp_path / "back").exists()

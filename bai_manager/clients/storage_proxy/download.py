@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
@@ -37,7 +38,7 @@ from bai_manager.clients.storage_proxy.transfer import (
 from bai_manager.errors import BackendAIError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -51,6 +52,18 @@ _PRECISION: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file to the path ``target``, or what is in a folder into the folder ``target``.
+
+    ``label`` stands before the names of its results.
+    """
+
+    source: str
+    target: Path
+    label: str = ""
+
+
 async def download(
     storage: StorageClient,
     folder: FolderRef,
@@ -60,29 +73,37 @@ async def download(
     options: TransferOptions | None = None,
     observer: TransferObserver | None = None,
 ) -> TransferSummary:
-    """Fetch a file to the path ``target``, or what is in a folder into the folder ``target``.
+    """Fetch one file or folder; as ``download_all``."""
+    downloads = [Download(source, target)]
+    return await download_all(storage, folder, downloads, options=options, observer=observer)
+
+
+async def download_all(
+    storage: StorageClient,
+    folder: FolderRef,
+    downloads: Sequence[Download],
+    *,
+    options: TransferOptions | None = None,
+    observer: TransferObserver | None = None,
+) -> TransferSummary:
+    """Fetch files and folders, all of which are looked at first.
 
     Symbolic links are skipped. A file grows in ``<name>.<12 hex>.part`` beside its place, from
     which the same call goes on, and appears complete, with the time it has in the folder; one
     that is there with the same size and time is not fetched again. A folder that the storage
     does not list in full (``ListingCut``) is a failed result of its own. Raises ``FileMissing``
-    if there is no ``source``, and what ends all (``transfer.ENDS_ALL``).
+    if a source is not there, and what ends all (``transfer.ENDS_ALL``).
     """
     options, observer = options or TransferOptions(), observer or Unobserved()
     receiver = _Receiver(storage, folder, options, observer)
-    entry = await storage.stat(folder, source)
-    if entry.kind is EntryKind.FOLDER:
-        with here(target):
-            target.mkdir(parents=True, exist_ok=True)
-        items = receiver.below(split_path(source), target)
-    else:
-        items = receiver.alone(entry, target)
+    entries = [await storage.stat(folder, one.source) for one in downloads]
+    items = receiver.each([*zip(downloads, entries, strict=True)])
     return await transfer_all(items, receiver.fetch, options.in_flight, observer)
 
 
 async def read_stream(
     storage: StorageClient, folder: FolderRef, path: str, *, attempts: int = 3
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The bytes of a file, taken up again where a connection broke.
 
     Raises ``FileChanged`` if the file is another one by then.
@@ -130,15 +151,21 @@ class _Receiver:
         self._observer = observer
         self._filter = Filter(options.include, options.exclude)
 
-    async def alone(self, entry: FileEntry, target: Path) -> AsyncIterator[_Item | FileResult]:
-        if entry.kind is EntryKind.FILE:
-            self._observer.found(entry.size)
-            yield _Item(entry, entry.name, target)
-        else:
-            yield _skipped(entry, entry.name)
+    async def each(
+        self, planned: Sequence[tuple[Download, FileEntry]]
+    ) -> AsyncIterator[_Item | FileResult]:
+        for one, entry in planned:
+            if entry.kind is EntryKind.FOLDER:
+                if not self._options.rehearse:
+                    with here(one.target):
+                        one.target.mkdir(parents=True, exist_ok=True)
+                async for item in self.below(split_path(one.source), one.target, one.label):
+                    yield item
+            else:
+                yield self._found(entry, one.label or entry.name, one.target)
 
     async def below(
-        self, source: tuple[str, ...], target: Path
+        self, source: tuple[str, ...], target: Path, label: str
     ) -> AsyncIterator[_Item | FileResult]:
         """What is in a folder, found while the first of it is being fetched."""
         waiting: list[tuple[str, ...]] = [()]
@@ -154,20 +181,21 @@ class _Receiver:
                                 waiting.append(inner)
                             self._make_folder(inner, target)
                         elif self._filter.takes_file(join(inner)):
-                            yield self._found(entry, inner, target)
+                            name = f"{label}/{join(inner)}" if label else join(inner)
+                            yield self._found(entry, name, target.joinpath(*inner))
             except BackendAIError as error:
-                yield failed(join(parts), error)
+                yield failed(f"{label}/{join(parts)}" if label else join(parts), error)
 
     def _make_folder(self, parts: tuple[str, ...], target: Path) -> None:
-        if self._filter.takes_folder(join(parts)):
+        if self._filter.takes_folder(join(parts)) and not self._options.rehearse:
             with here(join(parts)):
                 target.joinpath(*parts).mkdir(parents=True, exist_ok=True)
 
-    def _found(self, entry: FileEntry, parts: tuple[str, ...], target: Path) -> _Item | FileResult:
+    def _found(self, entry: FileEntry, name: str, place: Path) -> _Item | FileResult:
         if entry.kind is not EntryKind.FILE:
-            return _skipped(entry, join(parts))
+            return _skipped(entry, name)
         self._observer.found(entry.size)
-        return _Item(entry, join(parts), target.joinpath(*parts))
+        return _Item(entry, name, place)
 
     async def fetch(self, item: _Item) -> FileResult:
         size = item.entry.size
@@ -179,7 +207,7 @@ class _Receiver:
                 return FileResult(path=item.name, outcome=Outcome.UNCHANGED, size=size)
             if not self._options.replace and os.path.lexists(item.place):
                 raise FileExists(str(item.place))
-            checksum = await self._fetch(item)
+            checksum = None if self._options.rehearse else await self._fetch(item)
         except BackendAIError as error:
             return failed(item.name, error)
         return FileResult(path=item.name, outcome=Outcome.TRANSFERRED, size=size, checksum=checksum)

@@ -61,10 +61,16 @@ class HttpFiles(HttpVolumes):
     async def list_files(
         self, folder: FolderRef, path: str = ".", *, recursive: bool = False
     ) -> AsyncGenerator[FileEntry, None]:
-        waiting = deque([split_path(path)])
+        top = split_path(path)
+        waiting = deque([top])
         while waiting:
             parts = waiting.popleft()
-            listed, complete = await self._list(folder, parts)
+            try:
+                listed, complete = await self._list(folder, parts)
+            except (FileMissing, NotAFolder):
+                if parts == top:
+                    raise
+                continue  # it is gone by now, or something else
             for entry in listed:
                 if recursive and entry.kind is EntryKind.FOLDER:
                     waiting.append((*parts, entry.name))

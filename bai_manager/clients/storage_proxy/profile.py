@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bai_manager.clients.storage_proxy.protocol import StorageClient
-    from bai_manager.config.settings import Settings
+    from bai_manager.config.settings import Settings, StorageSettings
 
 _TYPES = "volumes/_types/"
 _DEFAULT_HOST = "volumes/default_host"
@@ -35,7 +35,7 @@ def storage_map(
     if embedded:
         clients["local"] = partial(_folder, "local", folder)
     for name, address in addresses_from_etcd(etcd).storage.items():
-        clients[name] = partial(_proxy, name, address)
+        clients[name] = partial(_proxy, name, address, settings.storage.get(name))
     for name, one in settings.storage.items():
         if one.path is not None:
             clients[name] = partial(_folder, name, one.path)
@@ -46,7 +46,7 @@ def storage_map(
                 secret=one.secret,
                 verify_tls=one.verify_tls,
             )
-            clients[name] = partial(_proxy, name, address)
+            clients[name] = partial(_proxy, name, address, one)
     if rehearsed:
         clients = {name: partial(_rehearsed, make) for name, make in clients.items()}
     return StorageMap(
@@ -67,7 +67,8 @@ def _folder(name: str, path: Path) -> StorageClient:
     return LocalStorageClient(name, path)
 
 
-def _proxy(name: str, address: StorageProxyAddress) -> StorageClient:
+def _proxy(name: str, address: StorageProxyAddress, own: StorageSettings | None) -> StorageClient:
+    """``own`` is what the profile says, of which the authority and the limit are in no etcd."""
     from bai_manager.clients.storage_proxy.http import (  # noqa: PLC0415 - imports httpx
         HttpStorageClient,
     )
@@ -79,6 +80,8 @@ def _proxy(name: str, address: StorageProxyAddress) -> StorageClient:
         client_url=address.client_url or address.manager_url,
         secret=address.secret or Secret(""),
         verify_tls=address.verify_tls,
+        ca_file=own.ca_file if own else None,
+        listing_limit=own.listing_limit if own else 1000,
     )
 
 

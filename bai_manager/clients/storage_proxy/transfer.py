@@ -51,7 +51,7 @@ class TransferOptions:
 
     ``verify`` reads each file back and compares. ``replace`` is for files that exist at the
     target and are not the same. A broken connection is taken up again up to ``attempts``
-    times in all.
+    times in all. ``rehearse`` finds out what would be moved, and moves nothing.
     """
 
     in_flight: int = 8
@@ -60,6 +60,7 @@ class TransferOptions:
     verify: bool = False
     replace: bool = True
     attempts: int = 3
+    rehearse: bool = False
 
 
 class Outcome(Choice):

@@ -1,6 +1,5 @@
 """Files and folders of this machine into a virtual folder."""
 
-# ruff: noqa: ASYNC240 - what is small and of this machine is asked for at once
 from __future__ import annotations
 
 import asyncio
@@ -54,6 +53,18 @@ _BATCH = 256
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to the path ``target``, or what is in a folder into the folder ``target``.
+
+    ``label`` stands before the names of its results.
+    """
+
+    source: Path
+    target: str
+    label: str = ""
+
+
 async def upload(
     storage: StorageClient,
     folder: FolderRef,
@@ -64,27 +75,52 @@ async def upload(
     observer: TransferObserver | None = None,
     journal_folder: Path | None = None,
 ) -> TransferSummary:
-    """Send a file to the path ``target``, or what is in a folder into the folder ``target``.
+    """Send one file or folder; as ``upload_all``."""
+    return await upload_all(
+        storage,
+        folder,
+        [Upload(source, target)],
+        options=options,
+        observer=observer,
+        journal_folder=journal_folder,
+    )
 
-    Symbolic links below ``source`` are skipped. With ``journal_folder`` the same call goes on
+
+async def upload_all(
+    storage: StorageClient,
+    folder: FolderRef,
+    uploads: Sequence[Upload],
+    *,
+    options: TransferOptions | None = None,
+    observer: TransferObserver | None = None,
+    journal_folder: Path | None = None,
+) -> TransferSummary:
+    """Send files and folders, all of which are looked at first.
+
+    Symbolic links below a source are skipped. With ``journal_folder`` the same call goes on
     where an earlier one was stopped: files that are through are not sent again, and one that
-    was being sent is continued. Raises ``LocalFailure`` if there is no ``source``,
+    was being sent is continued. Raises ``LocalFailure`` if a source is not there,
     ``TransferBusy``, and what ends all (``transfer.ENDS_ALL``).
     """
     options, observer = options or TransferOptions(), observer or Unobserved()
-    with here(source):
-        is_folder = stat.S_ISDIR(source.stat().st_mode)
-    of = f"{source.absolute()} to {storage.name}:{folder}/{target}"
+    of = "\n".join(
+        f"{one.source.absolute()} to {storage.name}:{folder}/{one.target}" for one in uploads
+    )
+    planned = [_planned(one) for one in uploads]
     with opened_journal(journal_folder, of) as journal:
         sender = _Sender(storage, folder, options, observer, journal)
-        if is_folder:
-            items = sender.below(source, split_path(target))
-        else:
-            items = sender.alone(source, split_entry(target))
+        items = sender.each(planned)
         summary = await transfer_all(items, sender.send, options.in_flight, observer)
         if not summary.failed:
             journal.forget()
     return summary
+
+
+def _planned(one: Upload) -> tuple[Upload, tuple[str, ...], bool]:
+    """An upload, the names of its target, and whether it is of a folder."""
+    with here(one.source):
+        is_folder = stat.S_ISDIR(one.source.stat().st_mode)
+    return one, split_path(one.target) if is_folder else split_entry(one.target), is_folder
 
 
 async def upload_stream(
@@ -151,33 +187,41 @@ class _Sender:
         self._journal = journal
         self._filter = Filter(options.include, options.exclude)
 
-    async def alone(
-        self, source: Path, target: Sequence[str]
+    async def each(
+        self, planned: Sequence[tuple[Upload, tuple[str, ...], bool]]
     ) -> AsyncIterator[_Source | FileResult]:
-        with here(source):
-            self._observer.found(source.stat().st_size)
-        yield _Source(str(source), source.name, join(target))
+        for one, target, is_folder in planned:
+            if is_folder:
+                async for item in self.below(one.source, target, one.label):
+                    yield item
+            else:
+                with here(one.source):
+                    self._observer.found(one.source.stat().st_size)
+                yield _Source(str(one.source), one.label or one.source.name, join(target))
 
     async def below(
-        self, source: Path, target: Sequence[str]
+        self, source: Path, target: Sequence[str], label: str
     ) -> AsyncIterator[_Source | FileResult]:
         """What is in a folder, found while the first of it is being sent."""
         found = self._walk(str(source))
-        if target:
+        if target and not self._options.rehearse:
             await self._storage.make_folder(self._folder, join(target), exist_ok=True)
         while batch := await in_thread(lambda: [*islice(found, _BATCH)]):
             for entry in batch:
                 there = join((*target, entry.name))
+                name = f"{label}/{entry.name}" if label else entry.name
                 if entry.why:
                     outcome = Outcome.FAILED if entry.is_folder else Outcome.SKIPPED
-                    yield FileResult(path=entry.name, outcome=outcome, why=entry.why)
+                    yield FileResult(path=name, outcome=outcome, why=entry.why)
                 elif not entry.is_folder:
                     self._observer.found(entry.size)
-                    yield _Source(entry.path, entry.name, there)
-                elif (trouble := await self._make_folder(entry.name, there)) is not None:
+                    yield _Source(entry.path, name, there)
+                elif (trouble := await self._make_folder(name, there)) is not None:
                     yield trouble
 
     async def _make_folder(self, name: str, target: str) -> FileResult | None:
+        if self._options.rehearse:
+            return None
         try:
             await self._storage.make_folder(self._folder, target, exist_ok=True)
         except BackendAIError as error:
@@ -230,6 +274,8 @@ class _Sender:
             return FileResult(path=name, outcome=Outcome.UNCHANGED, size=version.size)
         try:
             await self._refuse_to_replace(target)
+            if self._options.rehearse:
+                return FileResult(path=name, outcome=Outcome.TRANSFERRED, size=version.size)
             await self._send(fd, version)
             checksum = await self._verified(fd, version) if self._options.verify else None
         except BackendAIError as error:

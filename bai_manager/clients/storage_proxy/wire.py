@@ -274,7 +274,7 @@ class Wire:
             return StorageUnreachable(
                 self.name,
                 f"its certificate is not trusted: {error}",
-                hint=f"Name its authority, or set storage.{self.name}.verify_tls to false.",
+                hint=f"Set storage.{self.name}.ca_file to its authority, or .verify_tls to false.",
             )
         why = f"no connection to {self._manager_url} or {self._client_url}: {error}"
         return ConnectionBroke(self.name, why, hint=self._look_at_it)

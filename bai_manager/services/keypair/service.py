@@ -28,6 +28,7 @@ from bai_manager.types.tristate import UNSET
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.keypair import KeypairRepository
     from bai_manager.services.keypair.actions import (
         CreateKeypairAction,
@@ -52,7 +53,10 @@ if TYPE_CHECKING:
 
 
 class KeypairService:
-    """Manages key pairs; ``token`` is where random bytes come from."""
+    """Manages key pairs.
+
+    ``token`` is where random bytes come from; ``memory`` is what a manager counts of them.
+    """
 
     def __init__(
         self,
@@ -60,10 +64,12 @@ class KeypairService:
         keypairs: KeypairRepository,
         new_ssh_keypair: Callable[[], SSHKeypair],
         token: Token,
+        memory: ManagerMemory,
     ) -> None:
         self._keypairs = keypairs
         self._new_ssh_keypair = new_ssh_keypair
         self._token = token
+        self._memory = memory
 
     async def list_keypairs(self, action: ListKeypairsAction) -> ListKeypairsActionResult:
         """Key pairs of one user, or of all that may be seen."""
@@ -114,6 +120,7 @@ class KeypairService:
             if not action.ignore_not_found:
                 raise
             return DeleteKeypairActionResult(keypair=None)
+        await self._memory.forget_keypairs([keypair.access_key])
         return DeleteKeypairActionResult(keypair=keypair)
 
     async def get_ssh_keypair(self, action: GetSSHKeypairAction) -> SSHPublicKeyActionResult:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
-import uuid
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -69,7 +67,7 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import KernelData, OwnerData, SessionData
+    from bai_manager.services.session.types import KernelData, SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
     from bai_manager.types.mounts import MountRequest, VFolderMount
@@ -82,7 +80,7 @@ class Mounts(Protocol):
     """Settles which folders a new session gets."""
 
     async def settle(
-        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
+        self, requests: Sequence[MountRequest], *, user_id: UUID, access_key: str, group_id: UUID
     ) -> tuple[VFolderMount, ...]: ...
 
 
@@ -289,30 +287,23 @@ class SessionService:
         raise SessionAlreadyExists(action.name)
 
     async def _enqueue(self, request: SessionRequest) -> SessionData:
-        action = request.action
-        owner = await self._owners.get_owner(action.owner or "")
-        image = await self._images.resolve(action.image, action.architecture)
-        domain_name = action.domain or owner.domain_name
-        group_id = await self._owners.resolve_project(
-            owner, domain_name=domain_name, project=action.group
+        from bai_manager.services.session.planning import (  # noqa: PLC0415 - only creating plans
+            plan_session,
         )
-        allowed = await self._scaling_groups.allowed_groups(
-            domain_name=domain_name, group_id=group_id, access_key=owner.access_key
+
+        spec = await plan_session(
+            request,
+            images=self._images,
+            owners=self._owners,
+            scaling_groups=self._scaling_groups,
+            clock=self._clock,
         )
-        group = request.choose_group(allowed)
-        agents = await self._scaling_groups.agents_of(group.name)
-        spec = request.build(
-            session_id=uuid.uuid4(),
-            creation_id=base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode(),
-            owner=owner,
-            image=image,
-            domain_name=domain_name,
-            group_id=group_id,
-            scaling_group=group,
-            agents=agents,
-            now=self._clock(),
+        mounts = await self._mounts.settle(
+            request.action.mounts,
+            user_id=spec.user_id,
+            access_key=spec.access_key,
+            group_id=spec.group_id,
         )
-        mounts = await self._mounts.settle(action.mounts, owner, group_id)
         spec = replace(spec, mounts=mounts)
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
