@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import session_why
+from bai_manager.cli import session_commit, session_service, session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
 from bai_manager.cli.mounts import MountOption, read_mounts
@@ -607,3 +607,5 @@ def _emit_session(cli: Cli, session: SessionData) -> None:
 
 
 app.add_typer(session_why.app)
+app.add_typer(session_service.app, name="service")
+app.add_typer(session_commit.app)

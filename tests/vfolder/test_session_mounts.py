@@ -15,6 +15,7 @@ from bai_manager.services.session.mounts import (
     plan_mounts,
     refuse_overlapping_sources,
 )
+from bai_manager.services.session.types import OwnerData
 from bai_manager.services.vfolder.errors import (
     InsufficientStoragePermission,
     TooManyVFoldersFound,
@@ -159,20 +160,25 @@ async def test_mounts_are_settled_from_rows_and_bytes(shaped_folders: FolderSite
         unprivileged=True,
         warn=warnings.append,
     )
+    alice = world.alice
+    owner = OwnerData(
+        access_key=alice.access_key,
+        user_id=alice.user_id,
+        email=alice.email,
+        username=alice.username,
+        domain_name="default",
+        bootstrap_script="",
+        sudo_session_enabled=False,
+    )
 
     async def settle(*words: str) -> list[str]:
         requests = [MountRequest.parse(word) for word in words]
-        found = await mounts.settle(
-            requests,
-            user_id=world.alice.user_id,
-            access_key=world.alice.access_key,
-            group_id=world.project_id,
-        )
+        found = await mounts.settle(requests, owner, world.project_id)
         return [f"{one.host_path} {one.kernel_path} {one.mount_perm}" for one in found]
 
-    own_local = f"{site.path_of(local)}/{world.alice.user_id.hex} /home/work/.local rw"
+    own_local = f"{site.path_of(local)}/{alice.user_id.hex} /home/work/.local rw"
     assert await settle("data/sub:/mine:ro") == [f"{site.path_of(data)}/sub /mine ro", own_local]
-    assert (site.path_of(local) / world.alice.user_id.hex).is_dir()
+    assert (site.path_of(local) / alice.user_id.hex).is_dir()
     assert [("read-only" in one, "/mine" in one) for one in warnings] == [
         (True, False),
         (False, True),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from bai_manager.clients.storage_proxy.pool import StoragePool
+    from bai_manager.services.session.types import OwnerData
     from bai_manager.services.vfolder.types import VFolderData
     from bai_manager.types.vfolder import HostPermissions
 
@@ -82,23 +83,25 @@ class SessionMounts:
         self._warn = warn
 
     async def settle(
-        self, requests: Sequence[MountRequest], *, user_id: UUID, access_key: str, group_id: UUID
+        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
     ) -> tuple[VFolderMount, ...]:
-        """The folders asked for, and the user's and the project's that begin with a dot.
+        """The folders asked for, and the owner's and the project's that begin with a dot.
 
         Raises what ``plan_mounts`` raises, and what the storages do.
         """
         refuse_overlapping_sources(requests)
         found = await self._folders.candidates(
-            user_id,
+            owner.user_id,
             names=[request.folder for request in requests],
             ids=[one for request in requests if (one := _as_id(request.folder)) is not None],
         )
         if not found and not requests:
             return ()
-        hosts = await self._folders.allowed_hosts(user_id, access_key=access_key, group_id=group_id)
+        hosts = await self._folders.allowed_hosts(
+            owner.user_id, access_key=owner.access_key, group_id=group_id
+        )
         planned = plan_mounts(requests, found, hosts, group_id)
-        mounts = [await self._mounted(plan, user_id) for plan in planned]
+        mounts = [await self._mounted(plan, owner.user_id) for plan in planned]
         if self._unprivileged:
             self._say_what_is_not_kept(mounts)
         return tuple(mounts)

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.session.actions import (
     CompleteActionResult,
@@ -39,9 +39,6 @@ from bai_manager.types.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
     from bai_manager.actions.base import ActionResult
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import AgentClient
@@ -66,22 +63,14 @@ if TYPE_CHECKING:
         WaitSessionAction,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.planning import Mounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.types import KernelData, SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
-    from bai_manager.types.mounts import MountRequest, VFolderMount
 
 _FIRST_POLL: Final = 0.03
 _LONGEST_POLL: Final = 0.5
-
-
-class Mounts(Protocol):
-    """Settles which folders a new session gets."""
-
-    async def settle(
-        self, requests: Sequence[MountRequest], *, user_id: UUID, access_key: str, group_id: UUID
-    ) -> tuple[VFolderMount, ...]: ...
 
 
 class SessionService:
@@ -297,14 +286,8 @@ class SessionService:
             owners=self._owners,
             scaling_groups=self._scaling_groups,
             clock=self._clock,
+            mounts=self._mounts,
         )
-        mounts = await self._mounts.settle(
-            request.action.mounts,
-            user_id=spec.user_id,
-            access_key=spec.access_key,
-            group_id=spec.group_id,
-        )
-        spec = replace(spec, mounts=mounts)
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
         return session
