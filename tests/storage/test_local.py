@@ -120,7 +120,7 @@ async def test_folder_exchanged_for_a_link_meanwhile_leads_nowhere(
     (place / "link").symlink_to(outside)
     seen = Counter[str]()
     with exchanging(place / "sub", place / "link"):
-        for _ in range(25 if act == "clone" else 60):
+        for _ in range(10 if act == "clone" else 30):
             make_tree(place, {"mine": b"mine"})
             try:
                 answer = await RACED[act](storage, folder)
