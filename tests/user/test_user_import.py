@@ -242,6 +242,15 @@ def test_results_come_in_every_format(bring: Ask, form: str) -> None:
         assert list(problems(json.loads(done.out), schema_of("user", "import"))) == []
 
 
+def test_chunks_before_one_that_fails_stay_and_are_told(ask: Ask, bring: Ask) -> None:
+    email = new_email()
+    rows = lines_of({"email": email}, {"email": "root@example.com", "status": "inactive"})
+    done = bring("root", "--chunk-size", "1", "-o", "table", rows)
+    assert (done.code, email in done.out) == (5, True)  # nobody else may do everything
+    assert "1 of 2 users are done" in done.err
+    assert ask("root", "user", "show", email).code == 0
+
+
 def test_a_dry_run_leaves_nothing(ask: Ask, bring: Ask, tmp_path: Path) -> None:
     email, file = new_email(), tmp_path / "secrets.csv"
     words = ("--generate-passwords", "--secret-file", str(file), "--dry-run")
