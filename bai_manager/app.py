@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.container_registry.service import ContainerRegistryService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
+    from bai_manager.services.running import RunningSessions
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.actions import (
@@ -66,9 +69,12 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
     from bai_manager.types.passes import PassLog
@@ -291,6 +298,23 @@ class App:
             clock=self._clock,
             stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
             passes=self.passes,
+            idle=self._idle_step(),
+        )
+
+    def _idle_step(self) -> IdleStep:
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+        from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
+
+        return IdleStep(
+            store=IdleRepository(self.database),
+            agents=self.agents,
+            series=IdleSeriesFile(
+                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
+            ),
+            rules=idle_rules(**dict(self._config.settings.idle)),
+            clock=self._clock,
         )
 
     @cached_property
@@ -330,9 +354,15 @@ class App:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
         return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
 
-    @property
+    @cached_property
     def _local_root(self) -> Path:
-        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+        """Where the kernels of this machine are: this system's alone, or ``AgentRootTaken``."""
+        from bai_manager.clients.agent.local.ownership import claim_root  # noqa: PLC0415
+
+        data = self._config.paths.data_dir
+        root = self._config.settings.agent.local_root or data / "agents"
+        claim_root(root, data, self._config.profile_name, read_only=self._dry_run)
+        return root
 
     @cached_property
     def sessions(self) -> SessionRepository:
@@ -354,8 +384,69 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
+            mounts=self.session_mounts,
             console=self._console,
             clock=self._clock,
+        )
+
+    @cached_property
+    def running_sessions(self) -> RunningSessions:
+        from bai_manager.services.running import RunningSessions  # noqa: PLC0415
+
+        return RunningSessions(sessions=self.sessions, agents=self.agents, scheduler=self.scheduler)
+
+    @cached_property
+    def session_app_service(self) -> SessionAppService:
+        from bai_manager.repositories.session_app import SessionAppRepository  # noqa: PLC0415
+        from bai_manager.services.session_app.service import SessionAppService  # noqa: PLC0415
+
+        return SessionAppService(
+            running=self.running_sessions,
+            sessions=self.sessions,
+            apps=SessionAppRepository(self.database),
+            gateway=self._gateway(),
+        )
+
+    @cached_property
+    def session_commit_service(self) -> SessionCommitService:
+        from bai_manager.repositories.session_commit import (  # noqa: PLC0415
+            SessionCommitRepository,
+        )
+        from bai_manager.services.session_commit.service import (  # noqa: PLC0415
+            SessionCommitService,
+        )
+
+        return SessionCommitService(
+            running=self.running_sessions,
+            commits=SessionCommitRepository(self.database),
+            new_id=uuid4,
+            clock=self._clock,
+        )
+
+    def _gateway(self) -> AppGateway:
+        """An app proxy makes ways into a cluster."""
+        if self._config.settings.kind == "cluster":
+            from bai_manager.clients.app_proxy.coordinator import (  # noqa: PLC0415
+                CoordinatorGateway,
+            )
+
+            return CoordinatorGateway(dry_run=self._dry_run)
+        from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
+
+        return LoopbackGateway()
+
+    @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
         )
 
     @cached_property
@@ -405,9 +496,15 @@ class App:
     @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
         from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
 
-        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+        return AgentService(
+            agents=AgentRepository(self.database),
+            changes=AgentChangeRepository(self.database),
+            clients=self.agents,
+            scheduler=self.scheduler,
+        )
 
     @cached_property
     def image_service(self) -> ImageService:
@@ -415,6 +512,17 @@ class App:
         from bai_manager.services.image.service import ImageService  # noqa: PLC0415
 
         return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def container_registry_service(self) -> ContainerRegistryService:
+        from bai_manager.repositories.container_registry import (  # noqa: PLC0415
+            ContainerRegistryRepository,
+        )
+        from bai_manager.services.container_registry.service import (  # noqa: PLC0415
+            ContainerRegistryService,
+        )
+
+        return ContainerRegistryService(registries=ContainerRegistryRepository(self.database))
 
     @cached_property
     def auth_service(self) -> AuthService:
@@ -448,6 +556,7 @@ class App:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
 
@@ -582,8 +691,8 @@ class App:
                     verify=proxy.verify_tls,
                     ca_file=proxy.ca_file,
                 )
-        if settings.prometheus.url is not None:
-            yield probes.prometheus_probe(settings.prometheus.url)
+        if self.prometheus is not None:
+            yield probes.PrometheusProbe(self.prometheus)
 
     @cached_property
     def etcd(self) -> EtcdClient:

@@ -33,6 +33,7 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
+    CONTAINER_REGISTRY = "container_registry"
     MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"
@@ -95,6 +96,12 @@ class Operation(StrEnum):
     ALIAS = "alias"
     DEALIAS = "dealias"
     FORGET = "forget"
+    LIST_SERVICES = "list_services"
+    START_SERVICE = "start_service"
+    SHUTDOWN_SERVICE = "shutdown_service"
+    COMMIT = "commit"
+    GET_COMMIT_STATUS = "get_commit_status"
+    CONVERT_TO_IMAGE = "convert_to_image"
     REHEARSE = "rehearse"
     DIFF = "diff"
     IMPORT = "import"
@@ -151,6 +158,8 @@ _READS = frozenset(
         Operation.LIST_DOTFILES,
         Operation.GET_BOOTSTRAP_SCRIPT,
         Operation.LIST_MEMBERS,
+        Operation.LIST_SERVICES,
+        Operation.GET_COMMIT_STATUS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import session_why
+from bai_manager.cli import session_commit, session_service, session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
+from bai_manager.cli.mounts import MountOption, read_mounts
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -145,6 +146,7 @@ def create(
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="A word to find it by.")] = None,
     priority: Annotated[int, typer.Option("--priority", help="0 to 100; higher first.")] = 10,
+    mounts: MountOption = None,
     bootstrap: Annotated[
         typer.FileText | None, typer.Option("--bootstrap", help="Script to run first.")
     ] = None,
@@ -199,6 +201,7 @@ def create(
                 int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
             ),
             reuse_if_exists=reuse,
+            mounts=read_mounts(mounts),
             queue=queue,
             wait=wait,
             timeout=seconds(timeout, cli),
@@ -378,6 +381,7 @@ def run(
     environ: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE", help="Environment.")
     ] = None,
+    mounts: MountOption = None,
     group: Annotated[
         str | None, typer.Option("--group", "--project", "-g", help="Project.")
     ] = None,
@@ -398,6 +402,7 @@ def run(
         resources=parse_assignments(resources or ()),
         environ=parse_environ(environ or ()),
         group=group or cli.config.settings.defaults.project,
+        mounts=read_mounts(mounts),
         wait=False,
     )
     as_json = cli.output.chosen_format.is_structured
@@ -602,3 +607,5 @@ def _emit_session(cli: Cli, session: SessionData) -> None:
 
 
 app.add_typer(session_why.app)
+app.add_typer(session_service.app, name="service")
+app.add_typer(session_commit.app)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bai_manager.types.ssh_keys import SSHKeypair
 
 _KEYPAIRS = keypairs.join(users, users.c.uuid == keypairs.c.user)
+_HAS_SSH_KEYPAIR: ColumnElement[Any] = func.coalesce(keypairs.c.ssh_public_key != "", false())
+_HAS_BOOTSTRAP_SCRIPT: ColumnElement[Any] = keypairs.c.bootstrap_script != ""
 _IS_MAIN: ColumnElement[Any] = func.coalesce(
     users.c.main_access_key == keypairs.c.access_key, false()
 )
@@ -56,8 +58,8 @@ _COLUMNS = (
     keypairs.c.resource_policy,
     keypairs.c.rate_limit,
     keypairs.c.num_queries,
-    func.coalesce(keypairs.c.ssh_public_key != "", false()).label("has_ssh_keypair"),
-    (keypairs.c.bootstrap_script != "").label("has_bootstrap_script"),
+    _HAS_SSH_KEYPAIR.label("has_ssh_keypair"),
+    _HAS_BOOTSTRAP_SCRIPT.label("has_bootstrap_script"),
     keypairs.c.last_used,
     keypairs.c.created_at,
     keypairs.c.modified_at,
@@ -74,6 +76,8 @@ KEYPAIR_FIELDS: Mapping[str, Field] = {
     "resource_policy": Field(TEXT, keypairs.c.resource_policy),
     "rate_limit": Field(INTEGER, keypairs.c.rate_limit),
     "num_queries": Field(INTEGER, keypairs.c.num_queries),
+    "has_ssh_keypair": Field(TRUTH, _HAS_SSH_KEYPAIR),
+    "has_bootstrap_script": Field(TRUTH, _HAS_BOOTSTRAP_SCRIPT),
     "last_used": Field(TIME, keypairs.c.last_used),
     "created_at": Field(TIME, keypairs.c.created_at),
     "modified_at": Field(TIME, keypairs.c.modified_at),
