@@ -24,12 +24,14 @@ from bai_manager.types.status import ContainerRegistryType, ImageStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import ColumnElement
+
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
     from bai_manager.types.query import Query
 
 _SHORTEST_PREFIX = 4
-_FULL_NAME = case(
+_full_name: ColumnElement[str] = case(
     (container_registries.c.project.is_(None), container_registries.c.registry_name),
     else_=container_registries.c.registry_name + literal("/") + container_registries.c.project,
 )
@@ -104,14 +106,14 @@ class ContainerRegistryRepository:
         """Raise ``ContainerRegistryNotFound`` and ``AmbiguousContainerRegistry``."""
         named = or_(
             container_registries.c.registry_name == registry,
-            registry == _FULL_NAME,
+            _full_name == registry,
             cast(container_registries.c.id, Text).startswith(registry.lower(), autoescape=True)
             if len(registry) >= _SHORTEST_PREFIX
             else false(),
         )
         async with self._database.transaction() as connection:
             rows = (
-                await connection.execute(select(*_COLUMNS).where(named).order_by(_FULL_NAME))
+                await connection.execute(select(*_COLUMNS).where(named).order_by(_full_name))
             ).all()
         found = [_registry(row) for row in rows]
         if not found:
