@@ -26,7 +26,7 @@ def test_a_session_is_what_template_and_options_say(shared: Door, typed: Typed) 
     nodes = cluster(("sub", made["id"], 2), ("main", made["id"], 1))
     text = json.dumps(nodes)
     assert typed("template", "create", "-", env=env, stdin=text).code == 0
-    farm = _create(typed, env, "--template", "farm", "-n", "from-2", "-r", "mem=1g")
+    farm = _create(typed, env, "--template", "farm", "-n", "from-2", "-r", "cpu=1", "-r", "mem=1g")
     assert [kernel["cluster_role"] for kernel in farm["kernels"]] == ["main", "sub", "sub"]
 
     other = TASK.replace("LEVEL: debug", "LEVEL: other").replace("name: train", "name: other")
