@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
@@ -79,12 +81,14 @@ if TYPE_CHECKING:
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.template.service import TemplateService
     from bai_manager.services.user.service import UserService
+    from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
     from bai_manager.services.vfolder_file.service import VFolderFileService
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
     from bai_manager.types.passes import PassLog
@@ -141,6 +145,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self._journals: list[ImportJournal] = []
         self.file_sink: FileSink | None = None
 
     @cached_property
@@ -294,6 +299,23 @@ class App:
             clock=self._clock,
             stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
             passes=self.passes,
+            idle=self._idle_step(),
+        )
+
+    def _idle_step(self) -> IdleStep:
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+        from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
+
+        return IdleStep(
+            store=IdleRepository(self.database),
+            agents=self.agents,
+            series=IdleSeriesFile(
+                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
+            ),
+            rules=idle_rules(**dict(self._config.settings.idle)),
+            clock=self._clock,
         )
 
     @cached_property
@@ -333,9 +355,15 @@ class App:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
         return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
 
-    @property
+    @cached_property
     def _local_root(self) -> Path:
-        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+        """Where the kernels of this machine are: this system's alone, or ``AgentRootTaken``."""
+        from bai_manager.clients.agent.local.ownership import claim_root  # noqa: PLC0415
+
+        data = self._config.paths.data_dir
+        root = self._config.settings.agent.local_root or data / "agents"
+        claim_root(root, data, self._config.profile_name, read_only=self._dry_run)
+        return root
 
     @cached_property
     def sessions(self) -> SessionRepository:
@@ -357,6 +385,7 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
+            mounts=self.session_mounts,
             console=self._console,
             clock=self._clock,
         )
@@ -408,6 +437,20 @@ class App:
         return LoopbackGateway()
 
     @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
+        )
+
+    @cached_property
     def kernel_service(self) -> KernelService:
         from bai_manager.services.kernel.service import KernelService  # noqa: PLC0415
 
@@ -454,9 +497,15 @@ class App:
     @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
         from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
 
-        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+        return AgentService(
+            agents=AgentRepository(self.database),
+            changes=AgentChangeRepository(self.database),
+            clients=self.agents,
+            scheduler=self.scheduler,
+        )
 
     @cached_property
     def image_service(self) -> ImageService:
@@ -518,6 +567,7 @@ class App:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
 
@@ -652,8 +702,8 @@ class App:
                     verify=proxy.verify_tls,
                     ca_file=proxy.ca_file,
                 )
-        if settings.prometheus.url is not None:
-            yield probes.prometheus_probe(settings.prometheus.url)
+        if self.prometheus is not None:
+            yield probes.PrometheusProbe(self.prometheus)
 
     @cached_property
     def etcd(self) -> EtcdClient:
@@ -755,6 +805,32 @@ class App:
         )
 
     @cached_property
+    def user_import_service(self) -> UserImportService:
+        from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
+        from bai_manager.services.user_import.service import UserImportService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserImportService(
+            imports=UserImportRepository(self.database),
+            journal_of=self._import_journal,
+            hash_password=hash_password,
+            verify_password=verify,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    def _import_journal(self, digest: str, secret_file: str | None) -> Journal:
+        from bai_manager.clients.import_journal import ImportJournal, NoJournal  # noqa: PLC0415
+
+        if self._dry_run:
+            return NoJournal()
+        folder = self._config.paths.state_dir / "imports"
+        journal = ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        self._journals.append(journal)
+        return journal
+
+    @cached_property
     def manifest_service(self) -> ManifestService:
         from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
         from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
@@ -831,6 +907,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        for journal in self._journals:
+            journal.close()
         if "agents" in self.__dict__:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:

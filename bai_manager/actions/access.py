@@ -188,6 +188,8 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.GROUP, Operation.CREATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.UPDATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.DELETE_DOTFILE): Rule.DOMAIN_ADMIN,
+    (EntityType.USER, Operation.CHECK): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.IMPORT): Rule.SUPERADMIN,
     (EntityType.MANIFEST, Operation.EXPORT): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.MANIFEST, Operation.DIFF): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.MANIFEST, Operation.APPLY): Rule.SUPERADMIN,

@@ -105,6 +105,7 @@ class Operation(StrEnum):
     CONVERT_TO_IMAGE = "convert_to_image"
     REHEARSE = "rehearse"
     DIFF = "diff"
+    IMPORT = "import"
     APPLY = "apply"
     MEASURE_FILES = "measure_files"
     READ_FILE = "read_file"

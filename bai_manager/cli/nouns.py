@@ -47,7 +47,7 @@ NOUNS: Mapping[str, Noun] = {
     "export": Noun("export", "Write the system as one document.", _PEOPLE),
     "diff": Noun("diff", "Compare the system with a document.", _PEOPLE),
     "apply": Noun("apply", "Make the system what a document says.", _PEOPLE),
-    "agent": Noun("agent", "List and inspect agents.", _SYSTEM),
+    "agent": Noun("agent", "List, inspect, open and close agents.", _SYSTEM),
     "metric": Noun("metric", "See who uses what, now and over time.", _WORK),
     "scheduler": Noun("scheduler", "Run the scheduler by hand.", _SYSTEM),
     "status": Noun("status", "Ask everything a profile depends on how it is.", _SYSTEM),

@@ -10,6 +10,7 @@ import typer
 from bai_manager.cli import session_commit, session_service, session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
+from bai_manager.cli.mounts import MountOption, read_mounts
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -151,6 +152,7 @@ def create(
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="A word to find it by.")] = None,
     priority: Annotated[int, typer.Option("--priority", help="0 to 100; higher first.")] = 10,
+    mounts: MountOption = None,
     bootstrap: Annotated[
         typer.FileText | None, typer.Option("--bootstrap", help="Script to run first.")
     ] = None,
@@ -206,6 +208,7 @@ def create(
             int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
         ),
         reuse_if_exists=reuse,
+        mounts=read_mounts(mounts),
         queue=queue,
         wait=wait,
         timeout=seconds(timeout, cli),
@@ -393,6 +396,7 @@ def run(
     environ: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE", help="Environment.")
     ] = None,
+    mounts: MountOption = None,
     group: Annotated[
         str | None, typer.Option("--group", "--project", "-g", help="Project.")
     ] = None,
@@ -413,6 +417,7 @@ def run(
         resources=parse_assignments(resources or ()),
         environ=parse_environ(environ or ()),
         group=group or cli.config.settings.defaults.project,
+        mounts=read_mounts(mounts),
         wait=False,
     )
     as_json = cli.output.chosen_format.is_structured

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.types.credentials import Secret
 
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
@@ -140,5 +141,12 @@ def storage_probe(
     )
 
 
-def prometheus_probe(url: str) -> HttpProbe:
-    return HttpProbe("prometheus", url, "/api/v1/status/buildinfo", ("data", "version"))
+class PrometheusProbe:
+    name = "prometheus"
+
+    def __init__(self, client: PrometheusClient) -> None:
+        self.address = client.url
+        self._client = client
+
+    async def ask(self) -> Answer:
+        return Answer(version=await self._client.version())

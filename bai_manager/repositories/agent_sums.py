@@ -9,9 +9,11 @@ from sqlalchemy import select, update
 from bai_manager.models.agent import agents
 from bai_manager.models.session import kernels
 from bai_manager.repositories.occupancy import agent_occupancy
+from bai_manager.services.agent.types import OccupancyChange
+from bai_manager.types.resource_slot import ResourceSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,16 +32,34 @@ async def resync_agents_of(connection: AsyncConnection, session_ids: Collection[
 
 async def resync_agents(connection: AsyncConnection, agent_ids: Collection[str]) -> None:
     """Set ``agents.occupied_slots`` to the sum of the kernels on each agent."""
-    ordered: Sequence[str] = sorted(agent_ids)
-    if not ordered:
-        return
-    await connection.execute(
-        select(agents.c.id)
-        .where(agents.c.id.in_(ordered))
-        .order_by(agents.c.id)
-        .with_for_update(key_share=True)
-    )
-    for agent_id, occupied in (await agent_occupancy(connection, ordered)).items():
+    if agent_ids:
+        await correct_agents(connection, agent_ids)
+
+
+async def correct_agents(
+    connection: AsyncConnection, agent_ids: Collection[str]
+) -> list[OccupancyChange]:
+    """The same, telling what was recorded and what is so; agents are locked in order of id.
+
+    Whoever moves a kernel corrects its agent in the same transaction, after waiting for this.
+    """
+    recorded = (
         await connection.execute(
-            update(agents).where(agents.c.id == agent_id).values(occupied_slots=occupied.to_json())
+            select(agents.c.id, agents.c.occupied_slots)
+            .where(agents.c.id.in_(agent_ids))
+            .order_by(agents.c.id)
+            .with_for_update(key_share=True)
         )
+    ).all()
+    counted = await agent_occupancy(connection, [row.id for row in recorded])
+    changes = []
+    for row in recorded:
+        before, after = ResourceSlot.from_json(row.occupied_slots), counted[row.id]
+        changes.append(
+            OccupancyChange(agent=row.id, recorded=before, counted=after, changed=before != after)
+        )
+        if before != after:
+            await connection.execute(
+                update(agents).where(agents.c.id == row.id).values(occupied_slots=after.to_json())
+            )
+    return changes

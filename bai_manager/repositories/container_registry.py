@@ -24,14 +24,12 @@ from bai_manager.types.status import ContainerRegistryType, ImageStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement
-
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
     from bai_manager.types.query import Query
 
 _SHORTEST_PREFIX = 4
-_full_name: ColumnElement[str] = case(
+_FULL_NAME = case(
     (container_registries.c.project.is_(None), container_registries.c.registry_name),
     else_=container_registries.c.registry_name + literal("/") + container_registries.c.project,
 )
@@ -106,14 +104,14 @@ class ContainerRegistryRepository:
         """Raise ``ContainerRegistryNotFound`` and ``AmbiguousContainerRegistry``."""
         named = or_(
             container_registries.c.registry_name == registry,
-            _full_name == registry,
+            literal(registry) == _FULL_NAME,
             cast(container_registries.c.id, Text).startswith(registry.lower(), autoescape=True)
             if len(registry) >= _SHORTEST_PREFIX
             else false(),
         )
         async with self._database.transaction() as connection:
             rows = (
-                await connection.execute(select(*_COLUMNS).where(named).order_by(_full_name))
+                await connection.execute(select(*_COLUMNS).where(named).order_by(_FULL_NAME))
             ).all()
         found = [_registry(row) for row in rows]
         if not found:

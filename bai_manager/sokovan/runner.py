@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         KernelCreationInfo,
         KernelReport,
     )
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.kernels import KernelRow, KernelStart, SessionRow, SessionStart
     from bai_manager.sokovan.scheduling import ScheduleOutcome
     from bai_manager.sokovan.snapshot import Snapshot
@@ -118,7 +119,9 @@ class SchedulerRunner:
         stuck_after: timedelta = _STUCK_AFTER,
         patience: timedelta = _PATIENCE,
         passes: PassLog | None = None,
+        idle: IdleStep | None = None,
     ) -> None:
+        self._idle = idle
         self._passes = passes or NoPassLog()
         self._store = store
         self._agents = agents
@@ -148,6 +151,8 @@ class SchedulerRunner:
         gave_up = await self._reconcile(any_live=bool(statuses))
         if not statuses - {SessionStatus.PENDING}:
             return False
+        if self._idle is not None and SessionStatus.RUNNING in statuses:
+            await self._idle.run()
         batch_began = await self._promote()
         freed = await self._terminate()
         return gave_up or batch_began or (freed and SessionStatus.PENDING in statuses)

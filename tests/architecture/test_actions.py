@@ -35,6 +35,8 @@ OF_ANOTHER_ENTITY = {
     "StartServiceAction": "as above",
     "ShutdownServiceAction": "as above",
     "GetStatusAction": "what is asked how it is, is the system",
+    "CheckUserImportAction": "what is imported are users",
+    "ImportUsersAction": "what is imported are users",
     "DeleteVFolderFilesAction": "files are looked for, and audited, under their folder",
     "DownloadVFolderFilesAction": "files are looked for, and audited, under their folder",
     "ListVFolderFilesAction": "files are looked for, and audited, under their folder",

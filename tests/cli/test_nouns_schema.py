@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat"}
-"""These print what another program writes, or schemas."""
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
+"""These print what another program writes, schemas, or a document."""
 
 TEMPLATE = """
 {kind: task_template, api_version: v1, metadata: {name: walk}, spec: {kernel: {image: python}}}
@@ -75,6 +75,9 @@ COMMANDS: dict[str, str] = {
     "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
     "agent show": "agent show i-local",
+    "agent drain": "agent drain i-local --dry-run",
+    "agent undrain": "agent undrain i-local",
+    "agent recalculate": "agent recalculate",
     "audit list": "audit list --all",
     "auth whoami": "auth whoami",
     "auth password": "auth password --old-password-file SECRET --password-file SECRET",

@@ -8,10 +8,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
 from bai_manager.actions.errors import InsufficientPrivilege
 from bai_manager.errors import Conflict
+from bai_manager.models.audit import audit_logs
 from bai_manager.models.group import groups
 from bai_manager.models.rbac import association_scopes_entities, permissions, roles, user_roles
 from bai_manager.models.scaling_group import scaling_groups
@@ -257,13 +258,15 @@ async def test_a_row_that_somebody_else_changes_meanwhile_is_waited_for(own_site
     document = "groups: [{name: default, domain_name: default, description: ours}]"
     shown = fingerprint(await differing(own_site, document))
     action = ApplyManifestAction(document=document, source="a.yaml", expected=shown)
+    begun = select(audit_logs.c.id).where(audit_logs.c.operation == "apply")
     async with own_site.database.transaction() as connection:
         await connection.execute(
             update(groups).where(groups.c.name == "default").values(description="theirs")
         )
         applying = asyncio.create_task(own_site.app().processor.run(action))
-        while not await own_site.count(text("SELECT FROM pg_locks WHERE NOT granted")):
+        while not await own_site.count(begun):
             pass
+        assert not applying.done()
     with pytest.raises(ManifestPlanChanged):
         await applying
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Ask
 
-FORMATS = ("table", "wide", "json", "jsonl", "yaml", "csv", "tsv", "name")
+FORMATS = ("table", "json", "csv")
 CHANGED = "user_policies: [{name: default, max_vfolder_count: 9}]\npresets:\n"
 
 

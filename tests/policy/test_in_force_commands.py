@@ -237,5 +237,5 @@ def test_consequences_are_rows_with_what_whose_and_how_much(change: Ask) -> None
     ]
     assert rows[1]["whose"] == "alice@example.com"
     out = change("root", "policy", "what-if", "keypair", "default", *words, "-o", "table").out
-    assert "Would be over     2 more" in out
+    assert "Would be over     2 newly" in out
     assert "would be over" in out

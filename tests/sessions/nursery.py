@@ -177,7 +177,7 @@ def bend(job: Job) -> None:
     if "patience" in job:
         defaults["patience"] = timedelta(seconds=job["patience"])
     if "stuck_after" in job:
-        os.environ["BAI_SCHEDULER_RETRY_AFTER"] = str(job["stuck_after"])
+        os.environ["BAI_SCHEDULER_RETRY_AFTER"] = str(max(job["stuck_after"], 0.001))
     trace = os.open(job["trace"], os.O_WRONLY | os.O_CREAT, 0o600) if "trace" in job else None
     kill_at = job.get("kill_at")
     if kill_at is None and trace is None:

@@ -146,6 +146,7 @@ class KernelReport:
     batch_exit_code: int | None = None
     reason: str | None = None
     ended_at: datetime | None = None
+    last_access: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

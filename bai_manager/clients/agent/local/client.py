@@ -160,6 +160,7 @@ class LocalAgentClient:
         return reports.creation_info_of(kernel_id, info)
 
     async def interrupt_kernel(self, kernel_id: UUID) -> None:
+        self._kernels.folder(kernel_id).mark_access()
         await self._call(kernel_id, {"op": "interrupt"})
 
     async def execute(
@@ -187,6 +188,7 @@ class LocalAgentClient:
             "flush_timeout": flush_timeout,
         }
         folder = self._serving(kernel_id)
+        folder.mark_access()
         async with self._talk(folder):
             told = await self._take_turn(folder, run_id, request, flush_timeout + _TURN_MARGIN)
             return reports.execution_result_of(run_id, told)
@@ -204,6 +206,7 @@ class LocalAgentClient:
     async def get_completions(self, kernel_id: UUID, text: str, opts: JsonObject) -> Completions:
         """Suggest for the name at the end of ``text``, in the interpreter's namespace."""
         del opts
+        self._kernels.folder(kernel_id).mark_access()
         answer = await self._call(kernel_id, {"op": "complete", "text": text}, _COMPLETION_LIMIT)
         found, error = answer.get("suggestions"), answer.get("error")
         return Completions(
@@ -250,6 +253,7 @@ class LocalAgentClient:
 
     async def start_service(self, kernel_id: UUID, service: str, opts: JsonObject) -> JsonObject:
         """Return ``{"status": "started", "port": N}`` once it accepts connections on loopback."""
+        self._kernels.folder(kernel_id).mark_access()
         request: JsonObject = {"op": "start-service", "name": service, "opts": opts}
         return await self._call(kernel_id, request, _SERVICE_LIMIT)
 
@@ -389,6 +393,7 @@ class LocalAgentClient:
         spec = folder.read(state.SPEC)
         if spec is None or not folder.has_work:
             raise KernelNotOnAgent(self.agent_id, kernel_id)
+        folder.mark_access()
         tree = WorkTree(folder.work, KernelSpec.from_json(spec).mounts)
         try:
             return await asyncio.to_thread(act, tree)
