@@ -136,7 +136,7 @@ def create(
 ) -> None:
     """Keep a template of a task, or of a cluster of tasks.
 
-    Example: bai-manager template create - --name train < train.yaml
+    Example: bai-manager template create - --name train
     """
     cli = cli_of(ctx)
     result = cli.execute(

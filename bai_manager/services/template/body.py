@@ -208,8 +208,11 @@ def _node(value: JsonValue, where: str) -> JsonObject:
     replicas = node.get("replicas", 1)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 1:
         raise InvalidTemplate(f"{where}.replicas", "is no number from 1")
-    role = _text(node, "role", f"{where}.role")
-    return {"role": role, "session_template": str(task), "replicas": replicas}
+    return {
+        "role": _text(node, "role", f"{where}.role"),
+        "session_template": str(task),
+        "replicas": replicas,
+    }
 
 
 def _bootstrap(template: TemplateData, script: JsonValue, git: JsonObject) -> str:
