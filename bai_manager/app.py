@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.template.service import TemplateService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
@@ -525,6 +526,16 @@ class App:
         from bai_manager.services.image.service import ImageService  # noqa: PLC0415
 
         return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def template_service(self) -> TemplateService:
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.template import TemplateRepository  # noqa: PLC0415
+        from bai_manager.services.template.service import TemplateService  # noqa: PLC0415
+
+        return TemplateService(
+            templates=TemplateRepository(self.database), owners=OwnerRepository(self.database)
+        )
 
     @cached_property
     def container_registry_service(self) -> ContainerRegistryService:
