@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from typer._click.core import Context  # what TyperGroup itself is annotated with
+    from typer._click.core import Command, Context  # what TyperGroup itself is annotated with
 
 
 class Noun(NamedTuple):
@@ -82,9 +83,25 @@ class LazyNoun(TyperGroup):
         self, info_name: str | None, args: list[str], parent: Context | None = None, **extra: Any
     ) -> Context:
         app: typer.Typer = import_module(f"bai_manager.cli.{self._module}").app
-        command = typer.main.get_command(app)
+        command = _command_of(app, args)
         command.name = self.name
         return command.make_context(info_name, args, parent=parent, **extra)
+
+
+def _command_of(app: typer.Typer, args: list[str]) -> Command:
+    """The command of a noun; of its verbs only the one that is called, when it is known.
+
+    Typer takes a millisecond to build a verb, and would build all of them.
+    """
+    commands = [*app.registered_commands]
+    for group in app.registered_groups:
+        if not isinstance(group.name, str) and group.typer_instance:
+            commands += group.typer_instance.registered_commands
+    called = copy(app)
+    called.registered_commands = [command for command in commands if command.name in args[:1]]
+    called.registered_groups = [group for group in app.registered_groups if group.name in args[:1]]
+    known = called.registered_commands or called.registered_groups
+    return typer.main.get_group(called) if known else typer.main.get_command(app)
 
 
 class NounGroup(TyperGroup):
