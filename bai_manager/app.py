@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bai_manager.actions.actor import Actor
-    from bai_manager.actions.monitors.base import Monitor
+    from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
@@ -82,12 +82,26 @@ class ProfileAuthorizer:
 
     async def actor(self) -> Actor:
         if self._actor is None:
+            credentials = self._app.credentials  # first: without them no database is started
             authentication = AuthenticationValidator(self._app.access)
-            self._actor = await authentication.authenticate(self._app.credentials)
+            self._actor = await authentication.authenticate(credentials)
         return self._actor
 
     async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
         return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class LaterAudit:
+    """Opens the database when there is something to record, not before somebody is known."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def record_started(self, run: Run) -> None:
+        await self._app.audit_log.record_started(run)
+
+    async def record_finished(self, run: Run, outcome: Outcome) -> None:
+        await self._app.audit_log.record_finished(run, outcome)
 
 
 class LaterSessions:
@@ -128,7 +142,7 @@ class App:
         return ActionProcessor(
             service_of=self.service,
             authorizer=ProfileAuthorizer(self),
-            audit=self.audit_log,
+            audit=LaterAudit(self),
             clock=self._clock,
             new_id=uuid4,
             monitors=self._monitors,
@@ -410,11 +424,11 @@ class App:
         from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
         from bai_manager.repositories.system import SystemRepository  # noqa: PLC0415
-        from bai_manager.services.system.service import SystemService  # noqa: PLC0415
+        from bai_manager.services.system.service import NothingYet, SystemService  # noqa: PLC0415
         from bai_manager.vault import ProfileVault  # noqa: PLC0415
 
         return SystemService(
-            system=SystemRepository(self.database),
+            system=NothingYet() if self._only_planned else SystemRepository(self.database),
             vault=ProfileVault(self._config, dry_run=self._dry_run),
             host=describe_host(),
             volumes=LocalVolumes(self._config.paths.data_dir / "volumes", dry_run=self._dry_run),
@@ -585,8 +599,22 @@ class App:
             clock=self._clock,
         )
 
+    @property
+    def _only_planned(self) -> bool:
+        """Whether this is a dry run without a database."""
+        return self._dry_run and not self.embedded.is_running()
+
     async def prepare_database(self) -> None:
-        """Create the schema in an empty database; nothing when it is there."""
+        """Create the schema in an empty database; nothing when it is there.
+
+        A dry run starts no database; raises ``DatabaseStopped`` when it would have to.
+        """
+        if self._only_planned:
+            if self.embedded.data_dir.exists():
+                from bai_manager.clients.postgres.errors import DatabaseStopped  # noqa: PLC0415
+
+                raise DatabaseStopped
+            return
         from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
 
         async with self.database.transaction() as connection:

@@ -10,8 +10,9 @@ from sqlalchemy import or_, select
 
 from bai_manager.models.image import image_aliases, images
 from bai_manager.repositories.query import Field, apply_query
-from bai_manager.services.session.errors import ImageNotFound
+from bai_manager.services.session.errors import ImageNotFound, NoSuchArchitecture
 from bai_manager.services.session.types import ImageData
+from bai_manager.types.image_ref import normalized_architecture
 from bai_manager.types.query import ID, TEXT, TRUTH
 from bai_manager.types.status import ImageStatus
 
@@ -67,8 +68,9 @@ class ImageRepository:
     async def resolve(self, image: str, architecture: str | None) -> ImageData:
         """The usable image of that canonical name or alias.
 
-        Raises ``ImageNotFound`` with the closest names.
+        Raises ``ImageNotFound`` with the closest names, or with what it is there for.
         """
+        architecture = normalized_architecture(architecture) if architecture else None
         statement = (
             select(*_COLUMNS)
             .select_from(images.outerjoin(image_aliases, image_aliases.c.image == images.c.id))
@@ -84,8 +86,24 @@ class ImageRepository:
         async with self._database.transaction() as connection:
             rows = (await connection.execute(statement)).all()
             if not rows:
+                if others := await _architectures(connection, image):
+                    raise NoSuchArchitecture(image, architecture or "", others)
                 raise ImageNotFound(image, await _close_names(connection, image))
             return (await _with_aliases(connection, rows))[0]
+
+
+async def _architectures(connection: AsyncConnection, image: str) -> list[str]:
+    """Those that a usable image of that name or alias is there for."""
+    found = await connection.scalars(
+        select(images.c.architecture)
+        .select_from(images.outerjoin(image_aliases, image_aliases.c.image == images.c.id))
+        .where(
+            images.c.status == ImageStatus.ALIVE,
+            or_(images.c.name == image, image_aliases.c.alias == image),
+        )
+        .distinct()
+    )
+    return sorted(found)
 
 
 async def _close_names(connection: AsyncConnection, image: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, or_, select, update
+from sqlalchemy import Text, cast, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bai_manager.models.session import kernels, sessions
@@ -210,9 +210,12 @@ async def resolve_session(
 ) -> UUID:
     """The id of the one session meant: by id, then name, then unique id prefix.
 
-    A session that has not ended wins over ended ones of the same name; ``prefer_owner``'s win
-    over others'. Raises ``SessionNotFound`` and ``TooManySessionsMatched``.
+    A session that has not ended wins over ended ones of the same name, and of ended ones of one
+    owner the newest; ``prefer_owner``'s win over others'. Raises ``SessionNotFound`` and
+    ``TooManySessionsMatched``.
     """
+    by_exact_id = func.coalesce(cast(sessions.c.id, Text) == session.lower(), false())
+    own = func.coalesce(sessions.c.access_key == prefer_owner, false())
     statement = (
         select(
             sessions.c.id,
@@ -223,7 +226,13 @@ async def resolve_session(
         )
         .select_from(SESSIONS_WITH_OWNERS)
         .where(or_(sessions.c.name == session, id_matches(sessions.c.id, session)))
-        .order_by(sessions.c.status.in_(SESSION_DEAD), sessions.c.created_at.desc())
+        .order_by(
+            by_exact_id.desc(),
+            own.desc(),
+            sessions.c.name != session,
+            sessions.c.status.in_(SESSION_DEAD),
+            sessions.c.created_at.desc(),
+        )
         .limit(_MATCH_LIMIT)
     )
     if owner is not None:
@@ -235,7 +244,8 @@ async def resolve_session(
     by_id = [row for row in rows if str(row.id) == session.lower()]
     by_name = [row for row in rows if row.name == session]
     live = [row for row in by_name if row.status not in SESSION_DEAD]
-    for matches in (by_id, live, by_name, rows):
+    newest = by_name[:1] if len({row.access_key for row in by_name}) == 1 else by_name
+    for matches in (by_id, live, newest, rows):
         if matches:
             return _only(session, matches)
     raise SessionNotFound(session)

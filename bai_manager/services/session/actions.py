@@ -63,7 +63,8 @@ class CreateSessionAction(Action[CreateSessionActionResult]):
     """Create a session and, unless told otherwise, wait until it runs.
 
     ``resources`` are for each kernel, as typed (``{"cpu": "2", "mem": "4g"}``); what is missing
-    comes from the image's minimum. ``timeout`` is in seconds; None waits without end.
+    comes from the image's minimum. ``depends_on`` are sessions that have to succeed first.
+    ``timeout`` is in seconds; None waits without end. ``requester`` is settled before.
     """
 
     entity_type: ClassVar[EntityType] = EntityType.SESSION
@@ -88,6 +89,8 @@ class CreateSessionAction(Action[CreateSessionActionResult]):
     bootstrap_script: str | None = None
     starts_at: datetime | None = None
     batch_timeout: int | None = None
+    depends_on: tuple[str, ...] = ()
+    requester: UUID | None = None
     reuse_if_exists: bool = False
     queue: bool = False
     wait: bool = True

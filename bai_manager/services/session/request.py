@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.session.errors import (
+    ImageNotAllowed,
     InvalidSessionParameters,
     NoAgentLargeEnough,
     NoAvailableScalingGroup,
@@ -29,7 +30,7 @@ from bai_manager.types.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -95,6 +96,26 @@ class SessionRequest:
             raise InvalidSessionParameters(
                 "A start time or a batch timeout is for batch sessions only.",
                 hint="Add --type batch, or drop --starts-at and --batch-timeout.",
+            )
+
+    def check_image(
+        self, image: ImageData, requester: UUID | None, registries: Collection[str] | None
+    ) -> None:
+        """May this user start sessions of the image? (``services.md`` §1, create 3 and 4.)
+
+        ``registries`` are those of the user's domain; None does not ask. Raises
+        ``ImageNotAllowed``.
+        """
+        owner = ImageLabels(image.labels).customized_owner
+        if owner is not None and owner != f"user:{requester}":
+            raise ImageNotAllowed(
+                image.name, "it was made by another user", "Use an image of your own."
+            )
+        if registries is not None and image.registry not in registries:
+            raise ImageNotAllowed(
+                image.name,
+                f"its registry {image.registry} is not allowed in the user's domain",
+                f"Allowed there: {', '.join(sorted(registries)) or 'none'}.",
             )
 
     def choose_group(self, allowed: Sequence[AllowedGroup]) -> AllowedGroup:
