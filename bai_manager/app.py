@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.live.abuse import AbuseReports
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.creation import Creation
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
@@ -306,21 +308,54 @@ class App:
 
     @cached_property
     def session_service(self) -> SessionService:
-        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
-        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
-        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
+            SessionChangeRepository,
+        )
+        from bai_manager.repositories.session_records import (  # noqa: PLC0415
+            SessionRecordRepository,
+        )
         from bai_manager.services.session.service import SessionService  # noqa: PLC0415
 
         return SessionService(
             sessions=self.sessions,
-            images=ImageRepository(self.database),
-            owners=OwnerRepository(self.database),
-            scaling_groups=OpenGroupRepository(self.database),
+            changes=SessionChangeRepository(self.database, self._clock),
+            records=SessionRecordRepository(self.database),
+            creation=self.session_creation,
             agents=self.agents,
+            abuse=self.abuse_reports,
             scheduler=self.scheduler,
             console=self._console,
             clock=self._clock,
         )
+
+    @cached_property
+    def session_creation(self) -> Creation:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.session.creation import Creation  # noqa: PLC0415
+
+        return Creation(
+            sessions=self.sessions,
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
+            scheduler=self.scheduler,
+            clock=self._clock,
+        )
+
+    @property
+    def abuse_reports(self) -> AbuseReports:
+        from bai_manager.clients.live.abuse import (  # noqa: PLC0415
+            NoAbuseReports,
+            ValkeyAbuseReports,
+        )
+
+        settings = self._config.settings
+        if settings.kind != "cluster":
+            return NoAbuseReports()
+        valkey = settings.valkey
+        return ValkeyAbuseReports(valkey.url, password=valkey.password, timeout=valkey.timeout)
 
     @cached_property
     def kernel_service(self) -> KernelService:

@@ -23,6 +23,7 @@ from bai_manager.repositories.session_rows import (
 )
 from bai_manager.repositories.session_writes import (
     cancel_pending,
+    insert_dependencies,
     insert_session,
     mark_terminating,
 )
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from bai_manager.types.query import Query
 
 _MATCH_LIMIT = 10
-_NAME_INDEX = "ix_sessions_unique_name_nonterminal"
+NAME_INDEX = "ix_sessions_unique_name_nonterminal"
 
 
 class SessionRepository:
@@ -163,9 +164,10 @@ class SessionRepository:
                 await lock_owner(connection, spec)
                 check(await load_quota(connection, spec))
                 await insert_session(connection, spec)
+                await insert_dependencies(connection, spec.id, await _meant(connection, spec))
                 return await session_with_kernels(connection, spec.id)
         except IntegrityError as error:
-            if _NAME_INDEX in str(error.orig):
+            if NAME_INDEX in str(error.orig):
                 raise SessionAlreadyExists(spec.name) from error
             raise
 
@@ -198,6 +200,22 @@ class SessionRepository:
                 .where(kernels.c.id == kernel_id)
                 .values(num_queries=func.coalesce(kernels.c.num_queries, 0) + 1)
             )
+
+
+async def _meant(connection: AsyncConnection, spec: SessionSpec) -> list[UUID]:
+    """The sessions that a new one waits for: its owner's by name or id, others' by whole id."""
+    found = []
+    for name in spec.depends_on:
+        try:
+            found.append(await resolve_session(connection, name, owner=spec.access_key))
+        except SessionNotFound:
+            others = await connection.scalar(
+                select(sessions.c.id).where(cast(sessions.c.id, Text) == name.lower())
+            )
+            if others is None:
+                raise
+            found.append(others)
+    return found
 
 
 async def resolve_session(
