@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import session_create, session_files, session_inside
-from bai_manager.cli.completion import complete_session
+from bai_manager.cli import session_create, session_files, session_inside, session_records
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -29,15 +28,21 @@ from bai_manager.cli.session_columns import (
     LIST_COLUMNS,
     SHOW_FIELDS,
 )
-from bai_manager.cli.session_options import SessionArgument, emit_session
+from bai_manager.cli.session_options import SessionArgument, SessionsArgument, emit_session
+from bai_manager.cli.verbs import IfUnchangedOption, note_changed
 from bai_manager.cli.watch import shown
 from bai_manager.services.session.actions import (
     DestroySessionAction,
     GetSessionAction,
     ListSessionsAction,
+    RenameSessionAction,
+    RestartSessionAction,
+    UpdateSessionAction,
     WaitSessionAction,
 )
+from bai_manager.services.session.types import SessionChanges
 from bai_manager.types.status import SessionStatus
+from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
@@ -60,6 +65,9 @@ class Prints:
     show: SessionData
     wait: SessionData
     destroy: DestroySessionActionResult
+    rename: SessionData
+    update: SessionData
+    restart: SessionData
 
 
 @app.command("list")
@@ -152,14 +160,11 @@ def wait(
 @app.command("destroy")
 def destroy(
     ctx: typer.Context,
-    sessions: Annotated[
-        list[str],
-        typer.Argument(
-            help="Names, ids or unique id prefixes; '-' reads them.",
-            autocompletion=complete_session,
-        ),
-    ],
+    sessions: SessionsArgument,
     forced: Annotated[bool, typer.Option("--forced", "-f", help="Recorded as forced.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-R", help="First what depends on them.")
+    ] = False,
     owner: OwnerOption = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it has ended.")] = True,
     timeout: TimeoutOption = None,
@@ -177,7 +182,12 @@ def destroy(
 
     def action(name: str) -> DestroySessionAction:
         return DestroySessionAction(
-            session=name, owner=owner, forced=forced, wait=wait, timeout=limit
+            session=name,
+            owner=owner,
+            forced=forced,
+            recursive=recursive,
+            wait=wait,
+            timeout=limit,
         )
 
     if len(names) == 1:
@@ -197,6 +207,61 @@ def destroy(
     raise typer.Exit(cli.run(each))
 
 
+@app.command("rename")
+def rename(
+    ctx: typer.Context,
+    session: SessionArgument,
+    new_name: Annotated[str, typer.Argument(help="4 to 64 characters.")],
+    owner: OwnerOption = None,
+) -> None:
+    """Give a running session another name.
+
+    Example: bai-manager session rename train-1 train-best
+    """
+    cli = cli_of(ctx)
+    action = RenameSessionAction(session=session, owner=owner, new_name=new_name)
+    emit_session(cli, cli.execute(action).session)
+
+
+@app.command("update")
+def update(
+    ctx: typer.Context,
+    session: SessionArgument,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Another name.")] = None,
+    priority: Annotated[
+        int | None, typer.Option("--priority", help="0 to 100; higher first.")
+    ] = None,
+    owner: OwnerOption = None,
+    if_unchanged: IfUnchangedOption = None,
+) -> None:
+    """Change the name or the priority of a session, whatever its status.
+
+    Example: bai-manager session update train-1 --priority 50
+    """
+    cli = cli_of(ctx)
+    changes = SessionChanges(
+        name=UNSET if name is None else name, priority=UNSET if priority is None else priority
+    )
+    result = cli.execute(
+        UpdateSessionAction(
+            session=session, owner=owner, changes=changes, if_unchanged=if_unchanged
+        )
+    )
+    note_changed(cli, f"Session {result.session.name}", result.changed)
+    emit_session(cli, result.session)
+
+
+@app.command("restart")
+def restart(ctx: typer.Context, session: SessionArgument, owner: OwnerOption = None) -> None:
+    """End what runs in a session and begin anew; its files stay.
+
+    Example: bai-manager session restart train-1
+    """
+    cli = cli_of(ctx)
+    emit_session(cli, cli.execute(RestartSessionAction(session=session, owner=owner)).session)
+
+
 app.add_typer(session_create.app)
 app.add_typer(session_inside.app)
 app.add_typer(session_files.app)
+app.add_typer(session_records.app)

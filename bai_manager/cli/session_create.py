@@ -92,6 +92,10 @@ def create(
     batch_timeout: Annotated[
         str | None, typer.Option("--batch-timeout", help="Batch: end it after 2h.")
     ] = None,
+    depends_on: Annotated[
+        list[str] | None,
+        typer.Option("--depends-on", metavar="SESSION", help="Not before that has succeeded."),
+    ] = None,
     architecture: Annotated[
         str | None, typer.Option("--architecture", help="Of the image: x86_64, aarch64.")
     ] = None,
@@ -136,6 +140,7 @@ def create(
             batch_timeout=(
                 int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
             ),
+            depends_on=tuple(depends_on or ()),
             reuse_if_exists=reuse,
             queue=queue,
             wait=wait,
@@ -151,7 +156,7 @@ def create(
 def run(
     ctx: typer.Context,
     image: ImageArgument,
-    command: Annotated[list[str], typer.Argument(help="Command and its arguments, after --.")],
+    command: Annotated[list[str], typer.Argument(help="A command with its own options.")],
     name: Annotated[str | None, typer.Option("--name", "-n", help="Default: made up.")] = None,
     resources: Annotated[
         list[str] | None,

@@ -12,12 +12,15 @@ from bai_manager.cli.options import (
 )
 from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.session_columns import (
+    ARCHIVE_FIELDS,
     FILE_COLUMNS,
     TRANSFER_FIELDS,
 )
 from bai_manager.cli.session_options import SessionArgument  # noqa: TC001 - Typer evaluates it
+from bai_manager.errors import InvalidInput
 from bai_manager.services.session.actions import (
     DownloadFileAction,
+    DownloadFilesAction,
     ListFilesAction,
     UploadFileAction,
 )
@@ -25,6 +28,7 @@ from bai_manager.services.session.actions import (
 if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import FileEntry
     from bai_manager.services.session.actions import (
+        DownloadFilesActionResult,
         TransferResult,
     )
 
@@ -36,7 +40,7 @@ class Prints:
 
     ls: list[FileEntry]
     upload: TransferResult
-    download: TransferResult
+    download: TransferResult | DownloadFilesActionResult
 
 
 @app.command("ls")
@@ -91,14 +95,39 @@ def download(
     destination: Annotated[
         str | None, typer.Argument(help="A file of this machine; default: the same name.")
     ] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(help="With --archive every word is a source.")
+    ] = None,
+    archive: Annotated[
+        str | None,
+        typer.Option("--archive", metavar="FILE", help="All of them as .tar or .tar.gz."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace it.")] = False,
     owner: OwnerOption = None,
 ) -> None:
-    """Copy a file out of a session.
+    """Copy a file out of a session, or several files and folders as an archive.
 
     Example: bai-manager session download train-1 results/model.bin
     """
     cli = cli_of(ctx)
+    if archive is not None:
+        sources = (source, *([destination] if destination else []), *(more or ()))
+        packed = cli.execute(
+            DownloadFilesAction(
+                session=session,
+                owner=owner,
+                sources=sources,
+                destination=archive,
+                overwrite=overwrite,
+            )
+        )
+        emit_object(cli.output, packed, ARCHIVE_FIELDS, name=lambda r: r.destination)
+        return
+    if more:
+        raise InvalidInput(
+            "Several files are given, and one place for them.",
+            hint="Name the archive they go into with --archive files.tar.",
+        )
     result = cli.execute(
         DownloadFileAction(
             session=session,

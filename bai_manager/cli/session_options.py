@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 SessionArgument = Annotated[
     str, typer.Argument(help="Name, id or unique id prefix.", autocompletion=complete_session)
 ]
+SessionsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Names, ids or unique id prefixes; '-' reads them.", autocompletion=complete_session
+    ),
+]
 ImageArgument = Annotated[
     str, typer.Argument(help="Image name or alias.", autocompletion=complete_image)
 ]
