@@ -62,7 +62,7 @@ def exec_(
     ctx: typer.Context,
     session: SessionArgument,
     code: Annotated[
-        str | None, typer.Argument(help="Code; without it, standard input is read.")
+        str | None, typer.Argument(help="Code; without it a prompt, or what standard input holds.")
     ] = None,
     shell: Annotated[
         bool, typer.Option("--shell", "-s", help="The code is a shell command.")
@@ -74,6 +74,10 @@ def exec_(
     Example: bai-manager session exec train-1 'print(6 * 7)'
     """
     cli = cli_of(ctx)
+    if code is None and cli.terminal.interactive and cli.stdout.isatty():
+        from bai_manager.cli.session_prompt import Prompt  # noqa: PLC0415 - at a terminal only
+
+        raise typer.Exit(Prompt(cli, session, owner=owner, shell=shell).run())
     text = cli.stdin.read() if code in {None, "-"} else code or ""
     raise typer.Exit(_execute(cli, session, text, shell=shell, owner=owner))
 
