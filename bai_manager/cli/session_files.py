@@ -1,4 +1,4 @@
-"""``bai-manager session ls|upload|download``: the files of a session."""
+"""``bai-manager session ls|upload|download|archive``: the files of a session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from bai_manager.cli.session_columns import (
     TRANSFER_FIELDS,
 )
 from bai_manager.cli.session_options import SessionArgument  # noqa: TC001 - Typer evaluates it
-from bai_manager.errors import InvalidInput
 from bai_manager.services.session.actions import (
     DownloadFileAction,
     DownloadFilesAction,
@@ -40,7 +39,8 @@ class Prints:
 
     ls: list[FileEntry]
     upload: TransferResult
-    download: TransferResult | DownloadFilesActionResult
+    download: TransferResult
+    archive: DownloadFilesActionResult
 
 
 @app.command("ls")
@@ -95,39 +95,14 @@ def download(
     destination: Annotated[
         str | None, typer.Argument(help="A file of this machine; default: the same name.")
     ] = None,
-    more: Annotated[
-        list[str] | None, typer.Argument(help="With --archive every word is a source.")
-    ] = None,
-    archive: Annotated[
-        str | None,
-        typer.Option("--archive", metavar="FILE", help="All of them as .tar or .tar.gz."),
-    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace it.")] = False,
     owner: OwnerOption = None,
 ) -> None:
-    """Copy a file out of a session, or several files and folders as an archive.
+    """Copy a file out of a session; 'session archive' copies several and folders.
 
     Example: bai-manager session download train-1 results/model.bin
     """
     cli = cli_of(ctx)
-    if archive is not None:
-        sources = (source, *([destination] if destination else []), *(more or ()))
-        packed = cli.execute(
-            DownloadFilesAction(
-                session=session,
-                owner=owner,
-                sources=sources,
-                destination=archive,
-                overwrite=overwrite,
-            )
-        )
-        emit_object(cli.output, packed, ARCHIVE_FIELDS, name=lambda r: r.destination)
-        return
-    if more:
-        raise InvalidInput(
-            "Several files are given, and one place for them.",
-            hint="Name the archive they go into with --archive files.tar.",
-        )
     result = cli.execute(
         DownloadFileAction(
             session=session,
@@ -138,3 +113,31 @@ def download(
         )
     )
     emit_object(cli.output, result, TRANSFER_FIELDS, name=lambda r: r.destination)
+
+
+@app.command("archive")
+def archive(
+    ctx: typer.Context,
+    session: SessionArgument,
+    sources: Annotated[list[str], typer.Argument(help="Files and folders below the work folder.")],
+    destination: Annotated[
+        str | None, typer.Option("--to", help="A .tar or .tar.gz; default: SESSION.tar.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace it.")] = False,
+    owner: OwnerOption = None,
+) -> None:
+    """Copy files and folders out of a session as one tar archive.
+
+    Example: bai-manager session archive train-1 results logs --to run-7.tar.gz
+    """
+    cli = cli_of(ctx)
+    result = cli.execute(
+        DownloadFilesAction(
+            session=session,
+            owner=owner,
+            sources=tuple(sources),
+            destination=destination or f"{session}.tar",
+            overwrite=overwrite,
+        )
+    )
+    emit_object(cli.output, result, ARCHIVE_FIELDS, name=lambda r: r.destination)

@@ -24,7 +24,7 @@ ACTIONS_HEADER = ["Action", "command", "access rule", "what it does"]
 ERRORS_HEADER = ["class", "exit code", "error_code", "when"]
 SERVICES = catalogue.PACKAGE / "services"
 PAGES = sorted(path.parent.name for path in SERVICES.glob("*/README.md"))
-LONGEST = 80
+LONGEST = 100
 
 
 @dataclass(frozen=True)

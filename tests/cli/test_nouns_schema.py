@@ -53,6 +53,7 @@ COMMANDS: dict[str, str] = {
     "session ls": "session ls walk-1",
     "session upload": "session upload walk-1 FILE",
     "session download": "session download walk-1 there.txt COPY",
+    "session archive": "session archive walk-1 . --to COPY",
     "session usage": "session usage walk-1",
     "kernel list": "kernel list",
     "kernel show": "kernel show KERNEL",
