@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
+    from bai_manager.clients.agent.callosum.records import KernelRecord
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
@@ -234,9 +235,22 @@ class App:
             key, version = await AgentRepository(self.database).key_and_version(agent_id)
             return Registration(public_key=key, version=version)
 
+        async def records(agent_id: str) -> Sequence[KernelRecord]:
+            from bai_manager.repositories.kernel_records import (  # noqa: PLC0415 - restarts only
+                KernelRecordRepository,
+            )
+
+            return await KernelRecordRepository(self.database).of_agent(agent_id)
+
         keypair = self._config.settings.agent.rpc_manager_keypair
         return self._rehearsed(
-            CallosumAgentClient(agent_id, addr, registration=registration, manager_keypair=keypair)
+            CallosumAgentClient(
+                agent_id,
+                addr,
+                registration=registration,
+                manager_keypair=keypair,
+                records=records,
+            )
         )
 
     def _rehearsed(self, agent: AgentClient) -> AgentClient:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import tarfile
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from bai_manager.repositories.database import Database
+from bai_manager.repositories.kernel_records import KernelRecordRepository
 from tests.sessions.system import check_consistent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bai_manager.clients.agent.callosum.records import KernelRecord
     from tests.sessions.system import System
 
 CREATE = ["session", "create", "python", "-o", "json", "--name"]
@@ -58,6 +62,9 @@ def test_a_restarted_session_has_its_files_and_forgets_its_namespace(
     run("session", "exec", "again-1", "x = 1; open('kept.txt', 'w').write('hello')").ok()
     assert run("session", "restart", "again-1", "-o", "json").ok().json["status"] == "RUNNING"
     assert "NameError" in run("session", "exec", "again-1", "print(x)").err
+    assert {record.kernel_id for record in _records(system)} == {
+        kernel["id"] for kernel in system.kernels("again-1")
+    }
     copied = tmp_path / "files.tar.gz"
     archived = run("session", "archive", "again-1", "kept.txt", "--to", str(copied), "-o", "json")
     assert archived.ok().json["files"] == ["kept.txt"]
@@ -67,6 +74,19 @@ def test_a_restarted_session_has_its_files_and_forgets_its_namespace(
         assert content.read() == b"hello"
     assert run("session", "archive", "again-1", ".", "--to", str(copied)).code == 5
     check_consistent(system)
+
+
+def _records(system: System) -> list[KernelRecord]:
+    """What a client is told that cannot ask its agent."""
+
+    async def read() -> list[KernelRecord]:
+        database = Database(system.embedded.sqlalchemy_url())
+        try:
+            return await KernelRecordRepository(database).of_agent("i-local")
+        finally:
+            await database.close()
+
+    return asyncio.run(read())
 
 
 def test_what_depends_on_a_session_is_drawn_and_ends_with_it(system: System) -> None:
