@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
-    from bai_manager.clients.agent.callosum.records import KernelRecord
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
@@ -228,7 +227,10 @@ class App:
         from bai_manager.clients.agent.callosum.client import (  # noqa: PLC0415 - clusters only
             CallosumAgentClient,
         )
-        from bai_manager.clients.agent.callosum.records import Registration  # noqa: PLC0415
+        from bai_manager.clients.agent.callosum.records import (  # noqa: PLC0415
+            KernelRecord,
+            Registration,
+        )
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
 
         async def registration() -> Registration:
@@ -240,7 +242,13 @@ class App:
                 KernelRecordRepository,
             )
 
-            return await KernelRecordRepository(self.database).of_agent(agent_id)
+            found = await KernelRecordRepository(self.database).of_agent(agent_id)
+            return [
+                KernelRecord(
+                    kernel_id=info.kernel_id, session_id=session, image=image, creation_info=info
+                )
+                for session, image, info in found
+            ]
 
         keypair = self._config.settings.agent.rpc_manager_keypair
         return self._rehearsed(

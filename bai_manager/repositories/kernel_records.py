@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from bai_manager.clients.agent.callosum.records import KernelRecord
 from bai_manager.clients.agent.protocol import KernelCreationInfo
 from bai_manager.models.session import kernels
 from bai_manager.repositories.starting import load_starts
@@ -14,6 +13,9 @@ from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import KernelStatus
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from bai_manager.clients.agent.protocol import ImageSpec
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
 
@@ -22,8 +24,8 @@ class KernelRecordRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_agent(self, agent_id: str) -> list[KernelRecord]:
-        """Its running kernels, with their images and where they listen."""
+    async def of_agent(self, agent_id: str) -> list[tuple[UUID, ImageSpec, KernelCreationInfo]]:
+        """Its running kernels: session, image, and where they listen."""
         ours = (kernels.c.agent == agent_id) & (kernels.c.status == KernelStatus.RUNNING)
         async with self._database.transaction() as connection:
             rows = await connection.execute(
@@ -43,12 +45,7 @@ class KernelRecordRepository:
             infos = {row.id: _info(row) for row in rows}
             starts = await load_starts(connection, ours)
         return [
-            KernelRecord(
-                kernel_id=kernel.config.kernel_id,
-                session_id=start.session_id,
-                image=kernel.config.image,
-                creation_info=infos[kernel.config.kernel_id],
-            )
+            (start.session_id, kernel.config.image, infos[kernel.config.kernel_id])
             for start in starts
             for kernel in start.kernels
             if kernel.config.kernel_id in infos

@@ -13,8 +13,8 @@ from tests.sessions.system import check_consistent
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
-    from bai_manager.clients.agent.callosum.records import KernelRecord
     from tests.sessions.system import System
 
 CREATE = ["session", "create", "python", "-o", "json", "--name"]
@@ -62,9 +62,7 @@ def test_a_restarted_session_has_its_files_and_forgets_its_namespace(
     run("session", "exec", "again-1", "x = 1; open('kept.txt', 'w').write('hello')").ok()
     assert run("session", "restart", "again-1", "-o", "json").ok().json["status"] == "RUNNING"
     assert "NameError" in run("session", "exec", "again-1", "print(x)").err
-    assert {record.kernel_id for record in _records(system)} == {
-        kernel["id"] for kernel in system.kernels("again-1")
-    }
+    assert _known(system) == {kernel["id"] for kernel in system.kernels("again-1")}
     copied = tmp_path / "files.tar.gz"
     archived = run("session", "archive", "again-1", "kept.txt", "--to", str(copied), "-o", "json")
     assert archived.ok().json["files"] == ["kept.txt"]
@@ -76,15 +74,16 @@ def test_a_restarted_session_has_its_files_and_forgets_its_namespace(
     check_consistent(system)
 
 
-def _records(system: System) -> list[KernelRecord]:
-    """What a client is told that cannot ask its agent."""
+def _known(system: System) -> set[UUID]:
+    """The kernels that a client is told of that cannot ask its agent."""
 
-    async def read() -> list[KernelRecord]:
+    async def read() -> set[UUID]:
         database = Database(system.embedded.sqlalchemy_url())
         try:
-            return await KernelRecordRepository(database).of_agent("i-local")
+            found = await KernelRecordRepository(database).of_agent("i-local")
         finally:
             await database.close()
+        return {info.kernel_id for _session, _image, info in found}
 
     return asyncio.run(read())
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import readline
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bai_manager.cli import session_prompt
 from bai_manager.cli.session_prompt import Prompt, wants_more, wants_more_shell
 from bai_manager.errors import Unreachable
 from bai_manager.services.session.actions import ExecuteSessionAction, InterruptSessionAction
@@ -127,6 +127,6 @@ def test_tab_offers_what_the_session_suggests_and_nothing_when_it_does_not_answe
         raise Unreachable("away")
 
     suggest = SimpleNamespace(suggestions=["print("])
-    assert prompt.suggestions(lambda _action: suggest, "pri") == ["print("]  # type: ignore[arg-type,return-value]
+    assert prompt.suggestions(lambda _action: suggest, "pri") == ["print("]  # type: ignore[arg-type]
     assert prompt.suggestions(refused, "pri") == []
-    assert session_prompt.readline.get_completer() is None
+    assert readline.get_completer() is None
