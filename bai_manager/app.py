@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -32,28 +33,36 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.abuse import AbuseReports
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
+    from bai_manager.clients.storage_proxy.pool import StorageMap, StoragePool
     from bai_manager.config import Config
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.container_registry.service import ContainerRegistryService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
     from bai_manager.services.kernel.service import KernelService
     from bai_manager.services.keypair.service import KeypairService
     from bai_manager.services.keypair_resource_policy.service import KeypairResourcePolicyService
+    from bai_manager.services.manifest.service import ManifestService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.metric.sink import SeriesSink
+    from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
+    from bai_manager.services.running import RunningSessions
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.actions import (
@@ -62,15 +71,28 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.session.console import ConsoleSink
     from bai_manager.services.session.creation import Creation
+    from bai_manager.services.session.mounts import SessionMounts
+    from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
+    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
+    from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
     from bai_manager.services.user.service import UserService
+    from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
+    from bai_manager.services.vfolder.service import VFolderService
+    from bai_manager.services.vfolder_file.service import VFolderFileService
+    from bai_manager.services.vfolder_file.sink import FileSink
+    from bai_manager.services.vfolder_invitation.service import VFolderInvitationService
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
+    from bai_manager.types.passes import PassLog
 
 LOCAL_AGENT = ("i-local", "local://")
 
@@ -138,6 +160,8 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self._journals: list[ImportJournal] = []
+        self.file_sink: FileSink | None = None
 
     @cached_property
     def processor(self) -> ActionProcessor:
@@ -175,12 +199,21 @@ class App:
 
     @cached_property
     def database(self) -> Database:
+        return self._connected(dry_run=self._dry_run)
+
+    @cached_property
+    def kept_database(self) -> Database:
+        """Where a dry run writes what it does keep: that something was denied."""
+        return self._connected(dry_run=False) if self._dry_run else self.database
+
+    def _connected(self, *, dry_run: bool) -> Database:
         settings = self._config.settings.database
         return Database(
             self._database_url(),
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
-            dry_run=self._dry_run,
+            dry_run=dry_run,
+            warn=self._warn,
         )
 
     def _database_url(self) -> str:
@@ -200,7 +233,7 @@ class App:
 
     @cached_property
     def audit_log(self) -> AuditRepository:
-        return AuditRepository(self.database)
+        return AuditRepository(self.kept_database)
 
     @cached_property
     def agents(self) -> AgentPool:
@@ -290,13 +323,46 @@ class App:
     def scheduler_store(self) -> SchedulerRepository:
         from bai_manager.repositories.scheduler import SchedulerRepository  # noqa: PLC0415
 
-        return SchedulerRepository(self.database)
+        patience = timedelta(seconds=self._config.settings.scheduler.lock_timeout)
+        return SchedulerRepository(self.database, patience=patience)
 
     @cached_property
     def runner(self) -> SchedulerRunner:
         from bai_manager.sokovan.runner import SchedulerRunner  # noqa: PLC0415
 
-        return SchedulerRunner(store=self.scheduler_store, agents=self.agents, clock=self._clock)
+        return SchedulerRunner(
+            store=self.scheduler_store,
+            agents=self.agents,
+            clock=self._clock,
+            stuck_after=timedelta(seconds=self._config.settings.scheduler.retry_after),
+            passes=self.passes,
+            idle=self._idle_step(),
+        )
+
+    def _idle_step(self) -> IdleStep:
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+        from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
+
+        return IdleStep(
+            store=IdleRepository(self.database),
+            agents=self.agents,
+            series=IdleSeriesFile(
+                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
+            ),
+            rules=idle_rules(**dict(self._config.settings.idle)),
+            clock=self._clock,
+        )
+
+    @cached_property
+    def passes(self) -> PassLog:
+        from bai_manager.clients.passes import PassFile  # noqa: PLC0415
+        from bai_manager.types.passes import NoPassLog  # noqa: PLC0415
+
+        if self._dry_run or self._config.settings.kind == "cluster":
+            return NoPassLog()
+        return PassFile(self._config.paths.data_dir / "scheduler.json")
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -314,13 +380,27 @@ class App:
 
         return ManagerSignals(settings.url, password=settings.password, timeout=settings.timeout)
 
+    @cached_property
+    def manager_memory(self) -> ManagerMemory:
+        from bai_manager.clients.cluster.memory import ClusterMemory, NoMemory  # noqa: PLC0415
+
+        if self._config.settings.kind == "embedded" or self._dry_run:
+            return NoMemory()
+        return ClusterMemory(signals=self.signals, warn=self._warn)
+
     async def _something_lives(self) -> bool:
         """Whether a session has not ended, or a kernel of this machine is not accounted for."""
         return _has_kernels(self._local_root) or await self.sessions.any_unfinished()
 
-    @property
+    @cached_property
     def _local_root(self) -> Path:
-        return self._config.settings.agent.local_root or self._config.paths.data_dir / "agents"
+        """Where the kernels of this machine are: this system's alone, or ``AgentRootTaken``."""
+        from bai_manager.clients.agent.local.ownership import claim_root  # noqa: PLC0415
+
+        data = self._config.paths.data_dir
+        root = self._config.settings.agent.local_root or data / "agents"
+        claim_root(root, data, self._config.profile_name, read_only=self._dry_run)
+        return root
 
     @cached_property
     def sessions(self) -> SessionRepository:
@@ -342,9 +422,9 @@ class App:
             sessions=self.sessions,
             changes=SessionChangeRepository(self.database, self._clock),
             records=SessionRecordRepository(self.database),
-            creation=self.session_creation,
+            creation=lambda: self.session_creation,
             agents=self.agents,
-            abuse=self.abuse_reports,
+            abuse=lambda: self.abuse_reports,
             scheduler=self.scheduler,
             console=self._console,
             clock=self._clock,
@@ -362,6 +442,7 @@ class App:
             images=ImageRepository(self.database),
             owners=OwnerRepository(self.database),
             scaling_groups=OpenGroupRepository(self.database),
+            mounts=self.session_mounts,
             scheduler=self.scheduler,
             clock=self._clock,
         )
@@ -380,6 +461,66 @@ class App:
         return ValkeyAbuseReports(valkey.url, password=valkey.password, timeout=valkey.timeout)
 
     @cached_property
+    def running_sessions(self) -> RunningSessions:
+        from bai_manager.services.running import RunningSessions  # noqa: PLC0415
+
+        return RunningSessions(sessions=self.sessions, agents=self.agents, scheduler=self.scheduler)
+
+    @cached_property
+    def session_app_service(self) -> SessionAppService:
+        from bai_manager.repositories.session_app import SessionAppRepository  # noqa: PLC0415
+        from bai_manager.services.session_app.service import SessionAppService  # noqa: PLC0415
+
+        return SessionAppService(
+            running=self.running_sessions,
+            sessions=self.sessions,
+            apps=SessionAppRepository(self.database),
+            gateway=self._gateway(),
+        )
+
+    @cached_property
+    def session_commit_service(self) -> SessionCommitService:
+        from bai_manager.repositories.session_commit import (  # noqa: PLC0415
+            SessionCommitRepository,
+        )
+        from bai_manager.services.session_commit.service import (  # noqa: PLC0415
+            SessionCommitService,
+        )
+
+        return SessionCommitService(
+            running=self.running_sessions,
+            commits=SessionCommitRepository(self.database),
+            new_id=uuid4,
+            clock=self._clock,
+        )
+
+    def _gateway(self) -> AppGateway:
+        """An app proxy makes ways into a cluster."""
+        if self._config.settings.kind == "cluster":
+            from bai_manager.clients.app_proxy.coordinator import (  # noqa: PLC0415
+                CoordinatorGateway,
+            )
+
+            return CoordinatorGateway(dry_run=self._dry_run)
+        from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
+
+        return LoopbackGateway()
+
+    @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
+        )
+
+    @cached_property
     def kernel_service(self) -> KernelService:
         from bai_manager.services.kernel.service import KernelService  # noqa: PLC0415
 
@@ -391,16 +532,50 @@ class App:
 
     @cached_property
     def scheduler_service(self) -> SchedulerService:
+        from bai_manager.repositories.scheduler_status import (  # noqa: PLC0415
+            SchedulerStatusRepository,
+        )
+        from bai_manager.repositories.waiting import WaitingRepository  # noqa: PLC0415
         from bai_manager.services.scheduler.service import SchedulerService  # noqa: PLC0415
 
-        return SchedulerService(runner=self.runner, store=self.scheduler_store)
+        embedded = self._config.settings.kind == "embedded"
+        return SchedulerService(
+            runner=lambda: self.runner,
+            status=SchedulerStatusRepository(self.database),
+            waiting=WaitingRepository(self.database),
+            plan=self._plan_session,
+            scheduler=self.scheduler,
+            passes=self.passes,
+            scheduled_by="this machine" if embedded else "manager",
+            clock=self._clock,
+        )
+
+    async def _plan_session(self, request: SessionRequest) -> SessionSpec:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.session.planning import plan_session  # noqa: PLC0415
+
+        return await plan_session(
+            request,
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
 
     @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
         from bai_manager.services.agent.service import AgentService  # noqa: PLC0415
 
-        return AgentService(agents=AgentRepository(self.database), clients=self.agents)
+        return AgentService(
+            agents=AgentRepository(self.database),
+            changes=AgentChangeRepository(self.database),
+            clients=self.agents,
+            scheduler=self.scheduler,
+        )
 
     @cached_property
     def image_service(self) -> ImageService:
@@ -408,6 +583,17 @@ class App:
         from bai_manager.services.image.service import ImageService  # noqa: PLC0415
 
         return ImageService(images=ImageRepository(self.database))
+
+    @cached_property
+    def container_registry_service(self) -> ContainerRegistryService:
+        from bai_manager.repositories.container_registry import (  # noqa: PLC0415
+            ContainerRegistryRepository,
+        )
+        from bai_manager.services.container_registry.service import (  # noqa: PLC0415
+            ContainerRegistryService,
+        )
+
+        return ContainerRegistryService(registries=ContainerRegistryRepository(self.database))
 
     @cached_property
     def auth_service(self) -> AuthService:
@@ -441,6 +627,7 @@ class App:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
 
@@ -525,6 +712,20 @@ class App:
         return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
 
     @cached_property
+    def policy_service(self) -> PolicyService:
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+
+        return PolicyService(
+            policies=PolicyRepository(self.database),
+            owners=OwnerRepository(self.database),
+            open_groups=OpenGroupRepository(self.database),
+            clock=self._clock,
+        )
+
+    @cached_property
     def status_service(self) -> StatusService:
         from bai_manager.services.status.service import StatusService  # noqa: PLC0415
 
@@ -555,10 +756,14 @@ class App:
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
                 yield probes.storage_probe(
-                    name, proxy.manager_url, proxy.secret, verify=proxy.verify_tls
+                    name,
+                    proxy.manager_url,
+                    proxy.secret,
+                    verify=proxy.verify_tls,
+                    ca_file=proxy.ca_file,
                 )
-        if settings.prometheus.url is not None:
-            yield probes.prometheus_probe(settings.prometheus.url)
+        if self.prometheus is not None:
+            yield probes.PrometheusProbe(self.prometheus)
 
     @cached_property
     def etcd(self) -> EtcdClient:
@@ -607,6 +812,7 @@ class App:
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -627,6 +833,7 @@ class App:
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -639,6 +846,7 @@ class App:
             keypairs=KeypairRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -661,6 +869,100 @@ class App:
         """Whether this is a dry run without a database."""
         return self._dry_run and not self.embedded.is_running()
 
+    @cached_property
+    def user_import_service(self) -> UserImportService:
+        from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
+        from bai_manager.services.user_import.service import UserImportService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserImportService(
+            imports=UserImportRepository(self.database),
+            journal_of=self._import_journal,
+            hash_password=hash_password,
+            verify_password=verify,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    def _import_journal(self, digest: str, secret_file: str | None) -> Journal:
+        from bai_manager.clients.import_journal import ImportJournal, NoJournal  # noqa: PLC0415
+
+        if self._dry_run:
+            return NoJournal()
+        folder = self._config.paths.state_dir / "imports"
+        journal = ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        self._journals.append(journal)
+        return journal
+
+    @cached_property
+    def manifest_service(self) -> ManifestService:
+        from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
+        from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return ManifestService(
+            manifests=ManifestRepository(self.database),
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    @cached_property
+    def storages(self) -> StoragePool:
+        from bai_manager.clients.storage_proxy.pool import StoragePool  # noqa: PLC0415
+
+        return StoragePool(self._storage_map)
+
+    async def _storage_map(self) -> StorageMap:
+        from bai_manager.clients.storage_proxy.profile import storage_map  # noqa: PLC0415
+
+        settings = self._config.settings
+        use_etcd = settings.kind == "cluster" and settings.etcd.url is not None
+        return storage_map(
+            settings,
+            folder=self._config.paths.data_dir / "volumes",
+            etcd=await self.etcd.get_prefix("volumes/") if use_etcd else {},
+            rehearsed=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_file_service(self) -> VFolderFileService:
+        from bai_manager.services.vfolder_file.service import VFolderFileService  # noqa: PLC0415
+        from bai_manager.services.vfolder_file.sink import NullSink  # noqa: PLC0415
+
+        return VFolderFileService(
+            storages=self.storages,
+            sink=self.file_sink or NullSink(),
+            work_folder=self._config.paths.state_dir / "transfers",
+            rehearse=self._dry_run,
+        )
+
+    @cached_property
+    def vfolder_service(self) -> VFolderService:
+        from bai_manager.repositories.vfolder_all import VFolderRepositories  # noqa: PLC0415
+        from bai_manager.services.vfolder.service import VFolderService  # noqa: PLC0415
+
+        rows = VFolderRepositories(self.database, self._clock)
+        return VFolderService(rows=rows, storages=self.storages)
+
+    @cached_property
+    def vfolder_invitation_service(self) -> VFolderInvitationService:
+        from bai_manager.repositories.vfolder_invitation import (  # noqa: PLC0415
+            VFolderInvitationRepository,
+        )
+        from bai_manager.services.vfolder_invitation.service import (  # noqa: PLC0415
+            VFolderInvitationService,
+        )
+
+        return VFolderInvitationService(invitations=VFolderInvitationRepository(self.database))
+
+    @cached_property
+    def storage_service(self) -> StorageService:
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
+        from bai_manager.services.storage.service import StorageService  # noqa: PLC0415
+
+        return StorageService(storage=StorageRepository(self.database), storages=self.storages)
+
     async def prepare_database(self) -> None:
         """Create the schema in an empty database; nothing when it is there.
 
@@ -679,12 +981,18 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        for journal in self._journals:
+            journal.close()
         if "agents" in self.__dict__:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:
             await prometheus.aclose()
+        if "storages" in self.__dict__:
+            await self.storages.aclose()
         if "database" in self.__dict__:
             await self.database.close()
+        if self._dry_run and "kept_database" in self.__dict__:
+            await self.kept_database.close()
 
 
 def _has_kernels(root: Path) -> bool:

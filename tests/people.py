@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, select, update
 
+from bai_manager.clients.cluster.memory import NoMemory
 from bai_manager.models.endpoint import endpoint_tokens, endpoints, routings
 from bai_manager.models.session import sessions
 from bai_manager.models.vfolder import vfolder_invitations, vfolder_permissions, vfolders
@@ -88,9 +89,13 @@ class PeopleSite(Site):
             new_ssh_keypair=new_key,
             token=token,
             clock=app._clock,
+            memory=NoMemory(),
         )
         app.keypair_service = KeypairService(
-            keypairs=KeypairRepository(app.database), new_ssh_keypair=new_key, token=token
+            keypairs=KeypairRepository(app.database),
+            new_ssh_keypair=new_key,
+            token=token,
+            memory=NoMemory(),
         )
         app.auth_service._hash_password = quick_hash
         app.group_service._sessions = self.destroyer

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 import pytest
 
@@ -187,6 +186,4 @@ def ask(seeded: Seeded, postgres_server: PostgresServer, typed: Typed) -> Ask:
 
 def dsn_of(url: str, server: PostgresServer) -> str:
     """The libpq address of a database, as a profile has it."""
-    name = url.partition("@/")[2].partition("?")[0]
-    socket = quote(str(server.embedded.status().socket_dir), safe="")
-    return f"postgresql://bai@localhost/{name}?host={socket}&port=5432"
+    return server.libpq_url(url)

@@ -15,11 +15,12 @@ from bai_manager.actions.errors import InsufficientPrivilege
 from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.base import Action, ActionResult
     from bai_manager.actions.targets import TargetScope
+    from bai_manager.types.folder_access import FolderAccess
 
 
 class Rule(Enum):
@@ -32,21 +33,49 @@ class Rule(Enum):
     MEMBER_OR_MONITOR = (
         "a member of the project, an admin of its domain, a monitor, or a superadmin"
     )
+    OWNER_ONLY = "the owner, or a superadmin"
     DOMAIN_ADMIN = "an admin of the domain, or a superadmin"
     DOMAIN_ADMIN_OR_MONITOR = "an admin of the domain, a monitor, or a superadmin"
     SUPERADMIN = "a superadmin"
     SUPERADMIN_OR_MONITOR = "a superadmin or a monitor"
+    SCOPE_VIEWER = (
+        "the user, a member of the project, an admin of the domain, a monitor, or a superadmin"
+    )
+    FOLDER_CREATOR = (
+        "the user whose folder it is to be; for a project's, an admin of its domain, a superadmin,"
+        " or in a model store a member"
+    )
+    FOLDER_VIEWER = "whoever may use the folder, an admin of its domain, a monitor, or a superadmin"
+    FOLDER_READER = "permission ro, rw or wd on the folder, or to be an admin of its domain"
+    FOLDER_WRITER = "permission rw or wd on the folder, or to be an admin of its domain"
+    FOLDER_MANAGER = "the owner of the folder, permission wd on it, or an admin of its domain"
+    FOLDER_OWNER = "the owner of the folder, or an admin of its domain"
 
 
 RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SYSTEM, Operation.INITIALIZE): Rule.LOCAL_OPERATOR,
     (EntityType.SYSTEM, Operation.GET): Rule.LOCAL_OPERATOR,
     (EntityType.SCHEDULER, Operation.RUN): Rule.LOCAL_OPERATOR,
+    (EntityType.SCHEDULER, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.SCHEDULER, Operation.EXPLAIN): Rule.OWNER_OR_MONITOR,
+    (EntityType.SCHEDULER, Operation.FIT): Rule.OWNER_OR_MONITOR,
     (EntityType.AUTH, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.AUDIT, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.AGENT, Operation.LIST): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.AGENT, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.AGENT, Operation.DRAIN): Rule.SUPERADMIN,
+    (EntityType.AGENT, Operation.UNDRAIN): Rule.SUPERADMIN,
+    (EntityType.AGENT, Operation.RECALCULATE): Rule.SUPERADMIN,
+    (EntityType.CONTAINER_REGISTRY, Operation.LIST): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.CONTAINER_REGISTRY, Operation.GET): Rule.SUPERADMIN_OR_MONITOR,
     (EntityType.IMAGE, Operation.LIST): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.GET): Rule.ANYONE,
+    (EntityType.IMAGE, Operation.ALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.DEALIAS): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.CREATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.UPDATE): Rule.SUPERADMIN,
+    (EntityType.IMAGE, Operation.FORGET): Rule.OWNER_ONLY,
+    (EntityType.IMAGE, Operation.PURGE): Rule.OWNER_ONLY,
     (EntityType.SESSION, Operation.CREATE): Rule.OWNER,
     (EntityType.SESSION, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET): Rule.OWNER_OR_MONITOR,
@@ -72,6 +101,12 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SESSION, Operation.GET_DEPENDENCY_GRAPH): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET_ABUSING_REPORT): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.GET_DIRECT_ACCESS_INFO): Rule.OWNER,
+    (EntityType.SESSION, Operation.LIST_SERVICES): Rule.OWNER_OR_MONITOR,
+    (EntityType.SESSION, Operation.START_SERVICE): Rule.OWNER,
+    (EntityType.SESSION, Operation.SHUTDOWN_SERVICE): Rule.OWNER,
+    (EntityType.SESSION, Operation.COMMIT): Rule.OWNER,
+    (EntityType.SESSION, Operation.GET_COMMIT_STATUS): Rule.OWNER_OR_MONITOR,
+    (EntityType.SESSION, Operation.CONVERT_TO_IMAGE): Rule.OWNER,
     (EntityType.KERNEL, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET_LOGS): Rule.OWNER,
@@ -116,6 +151,8 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.RESOURCE_PRESET, Operation.CREATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.UPDATE): Rule.SUPERADMIN,
     (EntityType.RESOURCE_PRESET, Operation.DELETE): Rule.SUPERADMIN,
+    (EntityType.POLICY, Operation.EXPLAIN): Rule.OWNER_OR_MONITOR,
+    (EntityType.POLICY, Operation.REHEARSE): Rule.SUPERADMIN,
     (EntityType.AUTH, Operation.UPDATE_PASSWORD): Rule.OWNER,
     (EntityType.USER, Operation.LIST): Rule.ANYONE,
     (EntityType.USER, Operation.GET): Rule.OWNER_OR_MONITOR,
@@ -158,22 +195,71 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.GROUP, Operation.CREATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.UPDATE_DOTFILE): Rule.DOMAIN_ADMIN,
     (EntityType.GROUP, Operation.DELETE_DOTFILE): Rule.DOMAIN_ADMIN,
+    (EntityType.USER, Operation.CHECK): Rule.SUPERADMIN,
+    (EntityType.USER, Operation.IMPORT): Rule.SUPERADMIN,
+    (EntityType.MANIFEST, Operation.EXPORT): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.MANIFEST, Operation.DIFF): Rule.SUPERADMIN_OR_MONITOR,
+    (EntityType.MANIFEST, Operation.APPLY): Rule.SUPERADMIN,
+    (EntityType.VFOLDER, Operation.LIST_FILES): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.MEASURE_FILES): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.READ_FILE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.DOWNLOAD_FILE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.MAKE_FOLDER): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.MOVE_FILE): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.DELETE_FILES): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.UPLOAD_FILE): Rule.FOLDER_WRITER,
+    (EntityType.VFOLDER, Operation.LIST): Rule.ANYONE,
+    (EntityType.VFOLDER, Operation.GET): Rule.FOLDER_VIEWER,
+    (EntityType.VFOLDER, Operation.CREATE): Rule.FOLDER_CREATOR,
+    (EntityType.VFOLDER, Operation.DELETE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.RESTORE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.PURGE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.UPDATE): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER, Operation.RENAME): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER, Operation.CLONE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER, Operation.CHANGE_OWNER): Rule.SUPERADMIN,
+    (EntityType.VFOLDER, Operation.SHARE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.UNSHARE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.LEAVE): Rule.FOLDER_READER,
+    (EntityType.VFOLDER_INVITATION, Operation.INVITE): Rule.FOLDER_MANAGER,
+    (EntityType.VFOLDER_INVITATION, Operation.LIST): Rule.ANYONE,
+    (EntityType.VFOLDER_INVITATION, Operation.ACCEPT): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.REJECT): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.CANCEL): Rule.OWNER,
+    (EntityType.VFOLDER_INVITATION, Operation.UPDATE): Rule.OWNER,
+    (EntityType.STORAGE, Operation.LIST): Rule.ANYONE,
+    (EntityType.STORAGE, Operation.GET_QUOTA): Rule.SCOPE_VIEWER,
+    (EntityType.STORAGE, Operation.SET_QUOTA): Rule.DOMAIN_ADMIN,
+    (EntityType.STORAGE, Operation.UNSET_QUOTA): Rule.DOMAIN_ADMIN,
 }
 
 _MONITORED = frozenset(
     {
+        Rule.FOLDER_VIEWER,
+        Rule.SCOPE_VIEWER,
         Rule.OWNER_OR_MONITOR,
         Rule.MEMBER_OR_MONITOR,
         Rule.DOMAIN_ADMIN_OR_MONITOR,
         Rule.SUPERADMIN_OR_MONITOR,
     }
 )
-_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR})
-_DOMAIN_ADMINISTERED = _OWNED | {
+_OWNED = frozenset({Rule.OWNER, Rule.OWNER_OR_MONITOR, Rule.OWNER_ONLY})
+_FOLDER_RULES: Mapping[Rule, Callable[[FolderAccess], bool]] = {
+    Rule.FOLDER_VIEWER: lambda folder: not folder.by_office,
+    Rule.FOLDER_READER: lambda folder: not folder.by_office,
+    Rule.FOLDER_WRITER: lambda folder: folder.writable and not folder.by_office,
+    Rule.FOLDER_MANAGER: lambda folder: folder.deletable and not folder.by_office,
+    Rule.FOLDER_OWNER: lambda folder: folder.is_owner,
+}
+_DOMAIN_ADMINISTERED = {
+    Rule.OWNER,
+    Rule.OWNER_OR_MONITOR,
     Rule.MEMBER_OR_MONITOR,
     Rule.DOMAIN_ADMIN,
     Rule.DOMAIN_ADMIN_OR_MONITOR,
-}
+    Rule.FOLDER_CREATOR,
+    Rule.SCOPE_VIEWER,
+} | _FOLDER_RULES.keys()
 
 
 def rule_for(action: type[Action[ActionResult]]) -> Rule:
@@ -187,16 +273,26 @@ def is_allowed(rule: Rule, actor: Actor, scope: TargetScope) -> bool:
         return True
     if actor.role is UserRole.MONITOR:
         return rule in _MONITORED
-    if rule in _OWNED and scope.owner_user_id == actor.user_id:
-        return True
-    if rule is Rule.MEMBER_OR_MONITOR and scope.actor_is_member:
-        return True
-    return (
+    return _in_person(rule, actor, scope) or (
         actor.role is UserRole.ADMIN
         and rule in _DOMAIN_ADMINISTERED
         and scope.domain_name == actor.domain_name
         and scope.owner_role is not UserRole.SUPERADMIN
     )
+
+
+def _in_person(rule: Rule, actor: Actor, scope: TargetScope) -> bool:
+    """What the actor may do without any office."""
+    own = scope.owner_user_id == actor.user_id
+    if rule is Rule.FOLDER_CREATOR:
+        return own if scope.group_id is None else scope.is_model_store and scope.actor_is_member
+    if rule is Rule.MEMBER_OR_MONITOR:
+        return scope.actor_is_member
+    if rule is Rule.SCOPE_VIEWER:
+        return own or scope.actor_is_member
+    if scope.folder is not None and rule in _FOLDER_RULES:
+        return _FOLDER_RULES[rule](scope.folder)
+    return rule in _OWNED and own
 
 
 def require(action: Action[ActionResult], actor: Actor, scope: TargetScope) -> None:

@@ -32,6 +32,12 @@ class EntityType(StrEnum):
     USER_RESOURCE_POLICY = "user_resource_policy"
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
+    POLICY = "policy"
+    CONTAINER_REGISTRY = "container_registry"
+    MANIFEST = "manifest"
+    VFOLDER = "vfolder"
+    VFOLDER_INVITATION = "vfolder_invitation"
+    STORAGE = "storage"
 
 
 class Operation(StrEnum):
@@ -93,11 +99,52 @@ class Operation(StrEnum):
     REMOVE_MEMBER = "remove_member"
     USAGE_PER_MONTH = "usage_per_month"
     USAGE_PER_PERIOD = "usage_per_period"
+    EXPLAIN = "explain"
+    FIT = "fit"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RECALCULATE = "recalculate"
+    ALIAS = "alias"
+    DEALIAS = "dealias"
+    FORGET = "forget"
+    LIST_SERVICES = "list_services"
+    START_SERVICE = "start_service"
+    SHUTDOWN_SERVICE = "shutdown_service"
+    COMMIT = "commit"
+    GET_COMMIT_STATUS = "get_commit_status"
+    CONVERT_TO_IMAGE = "convert_to_image"
+    REHEARSE = "rehearse"
+    DIFF = "diff"
+    IMPORT = "import"
+    APPLY = "apply"
+    MEASURE_FILES = "measure_files"
+    READ_FILE = "read_file"
+    MAKE_FOLDER = "make_folder"
+    MOVE_FILE = "move_file"
+    DELETE_FILES = "delete_files"
+    RESTORE = "restore"
+    CLONE = "clone"
+    CHANGE_OWNER = "change_owner"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LEAVE = "leave"
+    INVITE = "invite"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    CANCEL = "cancel"
+    GET_QUOTA = "get_quota"
+    SET_QUOTA = "set_quota"
+    UNSET_QUOTA = "unset_quota"
 
     @property
     def is_write(self) -> bool:
         """Writes are audited before they run; reads only when the profile says so."""
         return self not in _READS
+
+    @property
+    def is_audited(self) -> bool:
+        """A pass of the scheduler carries out what was asked, and recorded, before."""
+        return self.is_write and self is not Operation.RUN
 
 
 _READS = frozenset(
@@ -128,8 +175,17 @@ _READS = frozenset(
         Operation.LIST_DOTFILES,
         Operation.GET_BOOTSTRAP_SCRIPT,
         Operation.LIST_MEMBERS,
+        Operation.LIST_SERVICES,
+        Operation.GET_COMMIT_STATUS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
+        Operation.EXPLAIN,
+        Operation.FIT,
+        Operation.REHEARSE,
+        Operation.DIFF,
+        Operation.MEASURE_FILES,
+        Operation.READ_FILE,
+        Operation.GET_QUOTA,
     }
 )
 

@@ -35,3 +35,9 @@ class AuditUnavailable(BackendAIError):
     """The audit row of a write could not be written, so the write did not run."""
 
     error_code = "backendai_access_unavailable"
+
+
+class SchemaUnsupported(ConfigurationError):
+    """The database is of another release, so it may only be read."""
+
+    error_code = "backendai_setup_mismatch"

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from bai_manager.actions.access import Rule, rule_for
-from bai_manager.actions.errors import AuditUnavailable
+from bai_manager.actions.errors import AuditUnavailable, SchemaUnsupported
 from bai_manager.actions.monitors.base import OperationStatus, Outcome, Run
 from bai_manager.errors import BackendAIError, Denied
 
@@ -33,6 +33,8 @@ class Authorizer(Protocol):
 
 class ActionProcessor:
     """Runs actions one at a time for one actor.
+
+    Writes are audited, in a dry run only where they are denied; denials of reads are, too.
 
     ``service_of`` builds the service of a noun on first use; the method is the one whose
     ``action`` parameter is annotated with the action's class.
@@ -69,7 +71,7 @@ class ActionProcessor:
         """
         run = Run(action_id=self._new_id(), action=action, actor=None, started_at=self._clock())
         run = await self._admit(run)
-        audited = not self._dry_run and (action.operation.is_write or self._audit_reads)
+        audited = not self._dry_run and (action.operation.is_audited or self._audit_reads)
         if audited:
             await self._record_started(run)
         await self._notify(run)
@@ -108,6 +110,8 @@ class ActionProcessor:
     async def _record_started(self, run: Run) -> None:
         try:
             await self._audit.record_started(run)
+        except SchemaUnsupported:
+            raise
         except BackendAIError as error:
             raise AuditUnavailable(
                 f"The audit row could not be written, so nothing was done: {error.message}",

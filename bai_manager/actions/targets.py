@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.actions.actor import Actor
+    from bai_manager.types.folder_access import FolderAccess
     from bai_manager.types.status import UserRole
 
 
@@ -65,6 +66,37 @@ class KernelTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTarget:
+    """One image by canonical name, alias or id; it belongs to whom it was customized for."""
+
+    image: str
+    architecture: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTarget:
+    """One virtual folder that the actor may reach, by name, id or unique id prefix.
+
+    Of several of a name the actor's own is meant, then a shared one, then a project's; folders
+    in the trash come last, or first with ``in_trash``.
+    """
+
+    folder: str
+    in_trash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationTarget:
+    """One invitation to a virtual folder that the actor may see, by id or unique id prefix.
+
+    It belongs to whoever was invited, and with ``as_inviter`` to whoever invited.
+    """
+
+    invitation: str
+    as_inviter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class VisibleTarget:
     """Whatever the actor may see; the processor fills in the action's ``visible`` field.
 
@@ -89,6 +121,9 @@ Target: TypeAlias = (
     | KeypairTarget
     | SessionTarget
     | KernelTarget
+    | ImageTarget
+    | FolderTarget
+    | InvitationTarget
 )
 
 
@@ -98,7 +133,8 @@ class TargetScope:
 
     ``owner_access_key`` is set for what belongs to a key pair; the processor hands it to actions
     that left their owner open. ``group_id`` is set for a project, and handed to every action that
-    has a field for it. All fields are None for the whole system.
+    has a field for it; ``is_model_store`` is its type. ``folder`` is set for a virtual folder, and
+    handed to every action that has a field ``access``. All are None for the whole system.
     """
 
     domain_name: str | None = None
@@ -107,6 +143,9 @@ class TargetScope:
     owner_access_key: str | None = None
     group_id: UUID | None = None
     actor_is_member: bool = False
+    is_model_store: bool = False
+    invitation_id: UUID | None = None
+    folder: FolderAccess | None = None
 
 
 class TargetDirectory(Protocol):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bai_manager.cli import agent_drain
 from bai_manager.cli.completion import complete_agent
 from bai_manager.cli.options import (
     FilterOption,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
 
 app = typer.Typer(
-    help="List and inspect agents.\n\nExample: bai-manager agent list",
+    help="List, inspect, open and close agents.\n\nExample: bai-manager agent list",
     no_args_is_help=True,
     add_completion=False,
 )
+app.add_typer(agent_drain.app)
 
 
 class Prints:

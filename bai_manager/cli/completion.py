@@ -92,6 +92,11 @@ def complete_project_policy(ctx: typer.Context, incomplete: str) -> list[tuple[s
     return _names(ctx, "project_policy", incomplete)
 
 
+def complete_vfolder(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Names of virtual folders."""
+    return _names(ctx, "vfolder", incomplete)
+
+
 def _names(ctx: typer.Context, noun: Completable, incomplete: str) -> list[tuple[str, str]]:
     """Names in a thread of their own, which is left behind when it takes too long."""
     from threading import Thread  # noqa: PLC0415 - only while completing

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bai_manager.services.status.types import DependencyData
     from bai_manager.types.credentials import Secret
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

@@ -82,7 +82,9 @@ class Prints:
 DomainT = TypeVar("DomainT", bound=DomainData)
 
 app = typer.Typer(
-    help="The outermost tenants.\n\nExample: bai-manager domain list", no_args_is_help=True
+    add_completion=False,
+    help="The outermost tenants.\n\nExample: bai-manager domain list",
+    no_args_is_help=True,
 )
 
 NameArgument = Annotated[str, typer.Argument(help="Its name.", autocompletion=complete_domain)]

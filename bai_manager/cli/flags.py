@@ -17,7 +17,7 @@ _SWITCHES = frozenset(
 )
 RUN_WITH_VALUE = frozenset(
     {"--name", "-n", "--resource", "-r", "--env", "-e", "--group", "--project", "-g", "--owner"}
-    | {"--timeout"}
+    | {"--timeout", "--mount", "-v"}
 )
 """Options of ``session run`` that take the next word, which is then no part of the job."""
 

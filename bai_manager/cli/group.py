@@ -101,6 +101,7 @@ class InvalidRegistry(InvalidValue):
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Projects, their members and what they used.\n\nExample: bai-manager group list",
     no_args_is_help=True,
 )

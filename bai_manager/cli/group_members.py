@@ -40,6 +40,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Who belongs to a project.\n\nExample: bai-manager group members list research",
     no_args_is_help=True,
 )

@@ -24,6 +24,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="What projects had.\n\nExample: bai-manager group usage month 2026-11",
     no_args_is_help=True,
 )

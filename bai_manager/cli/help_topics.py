@@ -103,7 +103,7 @@ spreadsheet as text.
   --watch [SECONDS]          show it again and again; with jsonl, print what changes:
                              {"change": "added"|"changed"|"removed", "object": {...}}
   --dry-run                  change nothing; an object result has "dry_run": true, and stderr
-                             says so for the other formats
+                             says so for the other formats. What is denied is audited even so
 
 Results go to stdout; notes, questions, progress and errors go to stderr. With -o json an error
 is one line on stderr: {"error": {"code", "message", "hint", "details"}}.
@@ -154,6 +154,8 @@ Filters are applied by the database; several must all hold.
   status!=ERROR           none of these
   size>=10GiB             also >, < and <=, for numbers, sizes and times
   name~train              contains, in any case
+  projects=vision         a list that has it; !=, that does not; ~, that has something like it
+  total_resource_slots.cpu>=8  one slot of a map, also as a sort key
   name=a\\,b               a comma in a value
 
   Times      2026-01-31T08:00:00Z  2026-01-31  now  today  yesterday

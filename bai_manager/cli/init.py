@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.runtime import Cli
     from bai_manager.services.system.actions import InitializeActionResult
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

@@ -85,6 +85,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="What users sign requests with.\n\nExample: bai-manager user keypair list",
     no_args_is_help=True,
 )

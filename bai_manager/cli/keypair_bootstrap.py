@@ -33,6 +33,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="What a key pair's sessions run first.\n\nExample: bai-manager user keypair bootstrap get",
     no_args_is_help=True,
 )

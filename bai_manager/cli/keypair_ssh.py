@@ -37,6 +37,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="The key with which sessions are entered.\n\nExample: bai-manager user keypair ssh show",
     no_args_is_help=True,
 )

@@ -181,7 +181,10 @@ def hosts_column(
 
 
 def _host_texts(hosts: HostPermissions) -> list[str]:
-    return [
-        f"{host}: {'all' if granted == _EVERY_PERMISSION else ', '.join(sorted(granted)) or 'none'}"
-        for host, granted in sorted(hosts.items())
-    ]
+    return [host_text(host, granted) for host, granted in sorted(hosts.items())]
+
+
+def host_text(host: str, granted: frozenset[VFolderHostPermission]) -> str:
+    """``local:volume1: all``."""
+    said = "all" if granted == _EVERY_PERMISSION else ", ".join(sorted(granted)) or "none"
+    return f"{host}: {said}"

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
+    add_completion=False,
     help="How much the holder of a key may run.\n\nExample: bai-manager policy keypair list",
     no_args_is_help=True,
 )

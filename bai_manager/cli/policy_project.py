@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
+    add_completion=False,
     help="What a project may keep.\n\nExample: bai-manager policy project list",
     no_args_is_help=True,
 )

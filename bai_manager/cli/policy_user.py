@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.output.options import OutputOptions
 
 app = typer.Typer(
+    add_completion=False,
     help="What a user may keep.\n\nExample: bai-manager policy user list",
     no_args_is_help=True,
 )

@@ -66,6 +66,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Named requests for resources.\n\nExample: bai-manager preset check",
     no_args_is_help=True,
 )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.runtime import Cli
     from bai_manager.services.session.actions import GetUsageActionResult
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

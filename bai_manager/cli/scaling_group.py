@@ -68,6 +68,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Groups of agents, and who may use them.\n\nExample: bai-manager scaling-group list",
     no_args_is_help=True,
 )

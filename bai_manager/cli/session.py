@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import session_create, session_files, session_inside, session_records
+from bai_manager.cli import (
+    session_create,
+    session_files,
+    session_inside,
+    session_records,
+)
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.types import SessionData
 
 app = typer.Typer(
+    add_completion=False,
     help="Create, run, inspect and destroy sessions.\n\nExample: bai-manager session list",
     no_args_is_help=True,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bai_manager.cli.console import TerminalConsole
+from bai_manager.cli.mounts import MountOption, read_mounts
 from bai_manager.cli.options import (
     OwnerOption,
     TimeoutOption,
@@ -83,6 +84,7 @@ def create(
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="A word to find it by.")] = None,
     priority: Annotated[int, typer.Option("--priority", help="0 to 100; higher first.")] = 10,
+    mounts: MountOption = None,
     bootstrap: Annotated[
         typer.FileText | None, typer.Option("--bootstrap", help="Script to run first.")
     ] = None,
@@ -140,6 +142,7 @@ def create(
             batch_timeout=(
                 int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
             ),
+            mounts=read_mounts(mounts),
             depends_on=tuple(depends_on or ()),
             reuse_if_exists=reuse,
             queue=queue,
@@ -165,6 +168,7 @@ def run(
     environ: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE", help="Environment.")
     ] = None,
+    mounts: MountOption = None,
     group: Annotated[
         str | None, typer.Option("--group", "--project", "-g", help="Project.")
     ] = None,
@@ -185,6 +189,7 @@ def run(
         resources=parse_assignments(resources or ()),
         environ=parse_environ(environ or ()),
         group=group or cli.config.settings.defaults.project,
+        mounts=read_mounts(mounts),
         wait=False,
     )
     as_json = cli.output.chosen_format.is_structured

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.runtime import Cli
     from bai_manager.services.status.types import DependencyData
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import keypair, user_password
+from bai_manager.cli import keypair, user_import, user_password
 from bai_manager.cli import user_flags as flags
 from bai_manager.cli.options import (
     FilterOption,
@@ -106,11 +106,13 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Users, their passwords and key pairs.\n\nExample: bai-manager user list",
     no_args_is_help=True,
 )
 app.add_typer(user_password.app, name="password")
 app.add_typer(keypair.app, name="keypair")
+app.command("import")(user_import.import_)
 
 
 @app.command("list")

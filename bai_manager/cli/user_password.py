@@ -35,6 +35,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Set and reset passwords of users.\n\n"
     "Example: bai-manager user password set alice@example.com",
     no_args_is_help=True,

@@ -8,12 +8,14 @@ from bai_manager.errors import Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from pathlib import Path
 
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.types.credentials import Secret
 
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
@@ -84,6 +86,7 @@ class HttpProbe:
         *,
         headers: Mapping[str, str] | None = None,
         verify: bool = True,
+        ca_file: Path | None = None,
         timeout: float = 5.0,
     ) -> None:
         self.name = name
@@ -92,6 +95,7 @@ class HttpProbe:
         self._keys = keys
         self._headers = dict(headers or {})
         self._verify = verify
+        self._ca_file = ca_file
         self._timeout = timeout
 
     async def ask(self) -> Answer:
@@ -101,24 +105,48 @@ class HttpProbe:
             async with httpx.AsyncClient(
                 base_url=self.address,
                 headers=self._headers,
-                verify=self._verify,
+                verify=self._trust(),
                 timeout=self._timeout,
                 trust_env=False,
             ) as client:
                 found = (await client.get(self._path)).raise_for_status().json()
             for key in self._keys:
                 found = found[key]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
             raise ServiceUnreachable(f"{error or type(error).__name__}") from error
         return Answer(version=str(found))
 
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Raises ``OSError``."""
+        if self._ca_file is None or not self._verify:
+            return self._verify
+        import ssl  # noqa: PLC0415 - clusters only
 
-def storage_probe(name: str, url: str, secret: Secret | None, *, verify: bool) -> HttpProbe:
+        return ssl.create_default_context(cafile=self._ca_file)
+
+
+def storage_probe(
+    name: str, url: str, secret: Secret | None, *, verify: bool, ca_file: Path | None = None
+) -> HttpProbe:
+    """``ca_file`` is a PEM file of authorities to trust instead of the system's."""
     headers = {_TOKEN_HEADER: secret.reveal()} if secret else {}
     return HttpProbe(
-        f"storage {name}", url, "/", ("storage-proxy",), headers=headers, verify=verify
+        f"storage {name}",
+        url,
+        "/",
+        ("storage-proxy",),
+        headers=headers,
+        verify=verify,
+        ca_file=ca_file,
     )
 
 
-def prometheus_probe(url: str) -> HttpProbe:
-    return HttpProbe("prometheus", url, "/api/v1/status/buildinfo", ("data", "version"))
+class PrometheusProbe:
+    name = "prometheus"
+
+    def __init__(self, client: PrometheusClient) -> None:
+        self.address = client.url
+        self._client = client
+
+    async def ask(self) -> Answer:
+        return Answer(version=await self._client.version())

@@ -36,6 +36,8 @@ _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^@:/?#,\[\]\s]*)(?::[0-9]*)?"
 _DSN = re.compile(
     rf"postgres(?:ql)?://(?:[^@/?#\s]*@)?{_HOST}(?:,{_HOST})*(?:/[^@/?#\s]*)?(?:\?[^#\s]*)?"
 )
+_METRIC = re.compile(r"[a-z][a-z0-9_]*")
+_PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]+)?")
 
 
 def _word(text: str) -> str:
@@ -59,6 +61,14 @@ def _dsn(secret: Secret) -> Secret:
             "with %XX for special characters in the password"
         )
     return secret
+
+
+def _thresholds(text: str) -> str:
+    for word in text.split(","):
+        metric, _, percent = word.partition("=")
+        if not _METRIC.fullmatch(metric) or not _PERCENT.fullmatch(percent):
+            raise ValueError("it must look like cpu_util=30,mem=10: percentages by metric")
+    return text
 
 
 def _absolute(path: Path) -> Path:
@@ -103,6 +113,7 @@ Dsn: TypeAlias = Annotated[SecretText, AfterValidator(_dsn)]
 AbsolutePath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
 HttpUrl: TypeAlias = Annotated[Word, AfterValidator(_url("http", "https"))]
 ValkeyUrl: TypeAlias = Annotated[Word, AfterValidator(_url("redis", "rediss", "unix"))]
+Thresholds: TypeAlias = Annotated[str, AfterValidator(_thresholds)]
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 
 
@@ -149,6 +160,12 @@ class StorageSettings(_Group):
     client_url: HttpUrl | None = Field(default=None, description="Address that users reach.")
     secret: SecretText | None = Field(default=None, description="Token of its manager-facing API.")
     verify_tls: bool = Field(default=True, description="Check its certificate.")
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="Authorities to trust instead of the system's (PEM)."
+    )
+    listing_limit: int = Field(
+        default=1000, ge=1, description="Its scandir-limit: entries it tells of a folder."
+    )
     path: AbsolutePath | None = Field(default=None, description="A folder of this machine instead.")
 
 
@@ -175,6 +192,9 @@ class PrometheusSettings(_Group):
     token: SecretText | None = Field(
         default=None, description="Bearer token instead of a password."
     )
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="Authorities to trust instead of the system's (PEM)."
+    )
     timeout: Seconds = Field(default=30.0, description="How long to wait for an answer.")
 
 
@@ -186,6 +206,30 @@ class SchedulerSettings(_Group):
     )
     retry_after: Seconds = Field(
         default=10.0, description="When a session that does not start is stuck."
+    )
+
+
+class IdleSettings(_Group):
+    """The idle checks of this machine's scheduler (``reference/value-types.md`` §15).
+
+    A cluster's manager has its own, in etcd. Lifetimes are checked always, by the policy.
+    """
+
+    network_timeout: Seconds | None = Field(
+        default=None, description="End sessions that nobody used for so long (not batch)."
+    )
+    utilization: Thresholds | None = Field(
+        default=None, description="End sessions that use less than cpu_util=30,mem=10 percent."
+    )
+    operator: Literal["and", "or"] = Field(
+        default="and", description="Whether all of those are to be below, or one is enough."
+    )
+    window: Seconds = Field(default=43_200.0, description="Over how long use is averaged.")
+    initial_grace: Seconds = Field(
+        default=300.0, description="How long use is not looked at after the start."
+    )
+    user_grace: Seconds | None = Field(
+        default=None, description="How long a new user's sessions are left alone."
     )
 
 
@@ -225,4 +269,5 @@ class Settings(BaseModel):
     valkey: ValkeySettings = Field(default_factory=ValkeySettings)
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
+    idle: IdleSettings = Field(default_factory=IdleSettings)
     defaults: DefaultSettings = Field(default_factory=DefaultSettings)

@@ -9,6 +9,9 @@ from sqlalchemy import Text, cast, exists, func, or_, select
 from bai_manager.actions.actor import Actor, Identity
 from bai_manager.actions.targets import (
     DomainTarget,
+    FolderTarget,
+    ImageTarget,
+    InvitationTarget,
     KernelTarget,
     KeypairTarget,
     ProjectTarget,
@@ -27,7 +30,7 @@ from bai_manager.repositories.session import id_matches, resolve_session
 from bai_manager.services.keypair.errors import KeyPairNotFound
 from bai_manager.services.session.errors import KernelNotFound, TooManyKernelsFound
 from bai_manager.types.credentials import Secret
-from bai_manager.types.status import UserRole
+from bai_manager.types.status import ProjectType, UserRole
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -86,7 +89,7 @@ class AccessRepository:
             user_status=row.status,
         )
 
-    async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: PLR0911 - a case each
+    async def locate(self, target: Target, actor: Actor) -> TargetScope:  # noqa: C901, PLR0911 - a case each
         """Where the target lies and whose it is; raises not-found for what cannot be seen."""
         match target:
             case SystemTarget():
@@ -105,6 +108,12 @@ class AccessRepository:
                 return await self._session(session, owner, actor)
             case KernelTarget(kernel):
                 return await self._kernel(kernel, actor)
+            case ImageTarget(image, architecture):
+                return await self._image(image, architecture)
+            case FolderTarget(folder, in_trash):
+                return await self._folder(folder, actor, in_trash=in_trash)
+            case InvitationTarget(invitation, as_inviter):
+                return await self._invitation(invitation, actor, as_inviter=as_inviter)
 
     async def _keypair(self, access_key: str) -> TargetScope:
         async with self._database.transaction() as connection:
@@ -140,13 +149,18 @@ class AccessRepository:
             )
             row = (
                 await connection.execute(
-                    select(groups.c.domain_name, membership.label("is_member")).where(
-                        groups.c.id == group_id
-                    )
+                    select(
+                        groups.c.domain_name,
+                        membership.label("is_member"),
+                        cast(groups.c.type, Text).label("type"),
+                    ).where(groups.c.id == group_id)
                 )
             ).one()
         return TargetScope(
-            domain_name=row.domain_name, group_id=group_id, actor_is_member=row.is_member
+            domain_name=row.domain_name,
+            group_id=group_id,
+            actor_is_member=row.is_member,
+            is_model_store=row.type == ProjectType.MODEL_STORE.value,
         )
 
     async def _session(self, session: str, owner: str | None, actor: Actor) -> TargetScope:
@@ -174,6 +188,41 @@ class AccessRepository:
             raise TooManyKernelsFound(kernel)
         row = rows[0]
         return _scope(row.domain_name, row.owner, row.role, row.access_key)
+
+    async def _image(self, image: str, architecture: str | None) -> TargetScope:
+        """Without a domain: customized images are their owners' affair alone."""
+        from bai_manager.repositories.image_rows import customized_for  # noqa: PLC0415 - few ask
+
+        async with self._database.transaction() as connection:
+            return TargetScope(owner_user_id=await customized_for(connection, image, architecture))
+
+    async def _folder(self, folder: str, actor: Actor, *, in_trash: bool) -> TargetScope:
+        from bai_manager.repositories.vfolder_access import (  # noqa: PLC0415 - folders only
+            locate_folder,
+        )
+
+        async with self._database.transaction() as connection:
+            access, row = await locate_folder(connection, folder, actor, in_trash=in_trash)
+        return TargetScope(
+            domain_name=row.domain_name,
+            owner_user_id=row.user,
+            owner_role=UserRole.parse(row.role) if row.role else None,
+            folder=access,
+        )
+
+    async def _invitation(self, invitation: str, actor: Actor, *, as_inviter: bool) -> TargetScope:
+        from bai_manager.repositories.vfolder_invitation import (  # noqa: PLC0415 - as above
+            locate_invitation,
+        )
+
+        async with self._database.transaction() as connection:
+            row = await locate_invitation(connection, invitation, actor, as_inviter=as_inviter)
+        return TargetScope(
+            domain_name=row.domain_name,
+            owner_user_id=row.uuid,
+            owner_role=UserRole.parse(row.role) if row.role else None,
+            invitation_id=row.id,
+        )
 
 
 def _visible(actor: Actor, table: Table = sessions) -> ColumnElement[bool] | None:

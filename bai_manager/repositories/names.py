@@ -31,6 +31,7 @@ Completable: TypeAlias = Literal[
     "keypair_policy",
     "user_policy",
     "project_policy",
+    "vfolder",
 ]
 
 STATEMENT_TIMEOUT: Final = 0.7
@@ -124,6 +125,15 @@ _STATEMENTS: Final[dict[Completable, str]] = {
     "project_policy": """
         SELECT name, 'project policy' FROM project_resource_policies
         WHERE starts_with(name, %(prefix)s) AND %(all)s
+        ORDER BY name LIMIT %(most)s
+    """,
+    "vfolder": """
+        SELECT name, status FROM vfolders
+        WHERE starts_with(name, %(prefix)s) AND status <> 'delete-complete' AND (
+            "user" = %(user)s
+            OR id IN (SELECT vfolder FROM vfolder_permissions WHERE "user" = %(user)s)
+            OR "group" IN (SELECT group_id FROM association_groups_users WHERE user_id = %(user)s)
+        )
         ORDER BY name LIMIT %(most)s
     """,
 }

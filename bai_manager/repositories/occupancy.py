@@ -20,7 +20,7 @@ from bai_manager.models.group import groups
 from bai_manager.models.resource_policy import keypair_resource_policies
 from bai_manager.models.session import kernels
 from bai_manager.models.user import keypairs, users
-from bai_manager.sokovan.snapshot import KeypairLimits, Limits, Occupancy
+from bai_manager.sokovan.snapshot import KeypairLimits, Limits, Occupancy, Owner
 from bai_manager.types.resource_slot import (
     INTRINSIC_SLOTS,
     DefaultForUnspecified,
@@ -48,6 +48,7 @@ SlotsOf: TypeAlias = "Mapping[KeyT, ResourceSlot]"
 
 _PRIVATE = tuple(kind.name for kind in PRIVATE_SESSION_TYPES)
 _ON_AGENTS = KERNEL_RESOURCE_OCCUPIED | KERNEL_RESOURCE_REQUESTED
+_COMMITTED = _ON_AGENTS | {KernelStatus.PENDING}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,27 +81,44 @@ async def load_quota(connection: AsyncConnection, spec: SessionSpec) -> QuotaSta
         .join(keypairs, keypairs.c.resource_policy == keypair_resource_policies.c.name)
         .where(keypairs.c.access_key == spec.access_key)
     )
+    owner = Owner(
+        access_key=spec.access_key,
+        user_id=spec.user_id,
+        group_id=spec.group_id,
+        domain_name=spec.domain_name,
+    )
+    limits, occupancy = await load_committed(connection, known, owner)
     return QuotaState(
-        limits=await load_limits(
-            connection,
-            known,
-            access_keys=[spec.access_key],
-            user_ids=[spec.user_id],
-            group_ids=[spec.group_id],
-            domain_names=[spec.domain_name],
-        ),
-        occupancy=await load_occupancy(
-            connection,
-            where=or_(
-                kernels.c.domain_name == spec.domain_name,
-                kernels.c.user_uuid == spec.user_id,
-                kernels.c.access_key == spec.access_key,
-            ),
-            statuses=_ON_AGENTS | {KernelStatus.PENDING},
-        ),
+        limits=limits,
+        occupancy=occupancy,
         max_containers_per_session=containers or 1,
         known_slots=known,
     )
+
+
+async def load_committed(
+    connection: AsyncConnection, known: Collection[str], owner: Owner
+) -> tuple[Limits, Occupancy]:
+    """What binds one owner, and what counts against it: what runs and waits, wherever it is."""
+    limits = await load_limits(
+        connection,
+        known,
+        access_keys=[owner.access_key],
+        user_ids=[owner.user_id],
+        group_ids=[owner.group_id],
+        domain_names=[owner.domain_name],
+    )
+    occupancy = await load_occupancy(
+        connection,
+        where=or_(
+            kernels.c.domain_name == owner.domain_name,
+            kernels.c.user_uuid == owner.user_id,
+            kernels.c.access_key == owner.access_key,
+            kernels.c.group_id == owner.group_id,
+        ),
+        statuses=_COMMITTED,
+    )
+    return limits, occupancy
 
 
 async def known_slots(connection: AsyncConnection) -> frozenset[str]:
@@ -159,15 +177,17 @@ async def load_limits(
         )
         if row.main_of is not None:
             of_users[row.main_of] = slots
+    projects = (
+        await connection.execute(
+            select(groups.c.id, groups.c.name, groups.c.total_resource_slots).where(
+                groups.c.id.in_(group_ids)
+            )
+        )
+    ).all()
     return Limits(
         keypairs=of_keypairs,
         users=of_users,
-        groups={
-            row.id: _optional_slots(row.total_resource_slots)
-            for row in await connection.execute(
-                select(groups.c.id, groups.c.total_resource_slots).where(groups.c.id.in_(group_ids))
-            )
-        },
+        groups={row.id: _optional_slots(row.total_resource_slots) for row in projects},
         domains={
             row.name: _optional_slots(row.total_resource_slots)
             for row in await connection.execute(
@@ -176,6 +196,13 @@ async def load_limits(
                 )
             )
         },
+        user_emails={
+            row.uuid: row.email
+            for row in await connection.execute(
+                select(users.c.uuid, users.c.email).where(users.c.uuid.in_(user_ids))
+            )
+        },
+        group_names={row.id: row.name for row in projects},
     )
 
 

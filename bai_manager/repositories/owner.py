@@ -9,7 +9,9 @@ from sqlalchemy import and_, select
 from bai_manager.models.domain import domains
 from bai_manager.models.group import association_groups_users, groups
 from bai_manager.models.user import keypairs, users
+from bai_manager.repositories.people import resolve_user
 from bai_manager.services.auth.types import IdentityData
+from bai_manager.services.resource_preset.errors import NoKeypair
 from bai_manager.services.session.errors import ProjectNotFound
 from bai_manager.services.session.types import OwnerData
 from bai_manager.types.status import UserRole
@@ -61,6 +63,28 @@ class OwnerRepository:
                 .where(users.c.uuid == user_id)
             )
         return frozenset(found or ())
+
+    async def main_access_key(self, user: str) -> str:
+        """The key pair that a user acts with: the main one, or the oldest active one.
+
+        Raises ``NoKeypair``, and as ``resolve_user``.
+        """
+        async with self._database.transaction() as connection:
+            user_id = await resolve_user(connection, user)
+            found: str | None = await connection.scalar(
+                select(keypairs.c.access_key)
+                .join(users, users.c.uuid == keypairs.c.user)
+                .where(users.c.uuid == user_id, keypairs.c.is_active)
+                .order_by(
+                    (keypairs.c.access_key == users.c.main_access_key).desc().nulls_last(),
+                    keypairs.c.created_at,
+                    keypairs.c.access_key,
+                )
+                .limit(1)
+            )
+        if found is None:
+            raise NoKeypair(user)
+        return found
 
     async def resolve_project(
         self, owner: OwnerData, *, domain_name: str, project: str | None

@@ -5,22 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, cast, or_, select
-
-from bai_manager.models.group import groups as projects
-from bai_manager.models.session import kernels
-from bai_manager.models.user import keypairs, users
-from bai_manager.repositories.occupancy import known_slots, load_limits, load_occupancy
+from bai_manager.repositories.occupancy import known_slots, load_committed
 from bai_manager.repositories.resource_preset import presets_of
 from bai_manager.repositories.scaling_group_use import own_occupied
 from bai_manager.repositories.snapshot import load_agents
-from bai_manager.services.resource_preset.errors import NoKeypair
 from bai_manager.sokovan.snapshot import Owner
-from bai_manager.types.status import (
-    KERNEL_RESOURCE_OCCUPIED,
-    KERNEL_RESOURCE_REQUESTED,
-    KernelStatus,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,16 +22,12 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.snapshot import AgentSnapshot, Limits, Occupancy
     from bai_manager.types.resource_slot import ResourceSlot
 
-_COMMITTED = KERNEL_RESOURCE_OCCUPIED | KERNEL_RESOURCE_REQUESTED | {KernelStatus.PENDING}
-"""What a session create counts: also what waits."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PresetRoom:
     """``agents`` and ``using`` (the user's own) are by resource group; ``slots`` all there are."""
 
     owner: Owner
-    project_name: str
     slots: tuple[str, ...]
     limits: Limits
     occupancy: Occupancy
@@ -57,30 +42,6 @@ class PresetRoomRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def main_access_key(self, user: str) -> str:
-        """The key pair that a user, by e-mail or id, acts with; raises ``NoKeypair``.
-
-        The main one, or the oldest active one.
-        """
-        async with self._database.transaction() as connection:
-            found: str | None = await connection.scalar(
-                select(keypairs.c.access_key)
-                .join(users, users.c.uuid == keypairs.c.user)
-                .where(
-                    or_(users.c.email == user, cast(users.c.uuid, Text) == user.lower()),
-                    keypairs.c.is_active,
-                )
-                .order_by(
-                    (keypairs.c.access_key == users.c.main_access_key).desc().nulls_last(),
-                    keypairs.c.created_at,
-                    keypairs.c.access_key,
-                )
-                .limit(1)
-            )
-        if found is None:
-            raise NoKeypair(user)
-        return found
 
     @staticmethod
     def owner(data: OwnerData, project_id: UUID) -> Owner:
@@ -97,31 +58,12 @@ class PresetRoomRepository:
         names = [group.name for group in groups]
         async with self._database.transaction() as connection:
             known = await known_slots(connection)
+            limits, occupancy = await load_committed(connection, known, owner)
             return PresetRoom(
                 owner=owner,
-                project_name=await connection.scalar(
-                    select(projects.c.name).where(projects.c.id == owner.group_id)
-                )
-                or "",
                 slots=tuple(sorted(known)),
-                limits=await load_limits(
-                    connection,
-                    known,
-                    access_keys=[owner.access_key],
-                    user_ids=[owner.user_id],
-                    group_ids=[owner.group_id],
-                    domain_names=[owner.domain_name],
-                ),
-                occupancy=await load_occupancy(
-                    connection,
-                    where=or_(
-                        kernels.c.domain_name == owner.domain_name,
-                        kernels.c.user_uuid == owner.user_id,
-                        kernels.c.access_key == owner.access_key,
-                        kernels.c.group_id == owner.group_id,
-                    ),
-                    statuses=_COMMITTED,
-                ),
+                limits=limits,
+                occupancy=occupancy,
                 groups=tuple(groups),
                 agents={name: await load_agents(connection, name) for name in names},
                 using=await own_occupied(connection, names, owner.user_id),

@@ -16,7 +16,7 @@ from bai_manager.models.resource_policy import (
     user_resource_policies,
 )
 from bai_manager.models.user import keypairs, users
-from bai_manager.repositories.query import Field, apply_query
+from bai_manager.repositories.query import Field, apply_query, names_in
 from bai_manager.repositories.versions import check_version, version_of
 from bai_manager.services.keypair_resource_policy import errors as keypair_errors
 from bai_manager.services.keypair_resource_policy import types as keypair_types
@@ -40,7 +40,7 @@ from bai_manager.services.user_resource_policy.types import (
     UserResourcePolicySpec,
 )
 from bai_manager.types.jsonable import to_jsonable
-from bai_manager.types.query import INTEGER, SIZE, TEXT, TIME, FieldKind
+from bai_manager.types.query import INTEGER, NAMES, SIZE_LIMIT, SLOTS, TEXT, TIME, FieldKind
 from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
 from bai_manager.types.vfolder import host_permissions_from_json
 
@@ -122,7 +122,7 @@ class _PolicyRepository(Generic[SpecT, DataT, ChangesT]):
     async def get_policy(self, name: str, *, visible: Visibility | None = None) -> DataT:
         """One policy; raises the kind's not-found error."""
         async with self._database.transaction() as connection:
-            return await self._one(connection, name, visible=visible)
+            return await self.one(connection, name, visible=visible)
 
     async def create_policy(self, spec: SpecT, *, if_not_exists: bool) -> tuple[DataT, bool]:
         """Insert a policy and say whether it is new; raises the kind's already-exists error."""
@@ -135,7 +135,7 @@ class _PolicyRepository(Generic[SpecT, DataT, ChangesT]):
             )
             if created is None and not if_not_exists:
                 raise self._already_exists(spec.name)
-            return await self._one(connection, spec.name), created is not None
+            return await self.one(connection, spec.name), created is not None
 
     async def update_policy(
         self, name: str, changes: ChangesT, *, if_unchanged: str | None
@@ -145,20 +145,31 @@ class _PolicyRepository(Generic[SpecT, DataT, ChangesT]):
         Raises ``RowChanged`` and the kind's not-found error.
         """
         async with self._database.transaction() as connection:
-            await connection.execute(
-                select(self._name).where(self._name == name).with_for_update(key_share=True)
-            )
-            policy = await self._one(connection, name)
-            check_version(
-                f"The {self.noun} policy {name!r}", expected=if_unchanged, found=policy.version
-            )
-            before = _row_of(self._spec_of(policy))
-            after = _row_of(self._changed(self._spec_of(policy), changes))
-            values = {field: value for field, value in after.items() if value != before[field]}
-            if not values:
-                return policy, ()
-            await connection.execute(update(self.table).where(self._name == name).values(values))
-            return await self._one(connection, name), tuple(values)
+            return await self.change(connection, name, changes, if_unchanged=if_unchanged)
+
+    async def change(
+        self,
+        connection: AsyncConnection,
+        name: str,
+        changes: ChangesT,
+        *,
+        if_unchanged: str | None = None,
+    ) -> tuple[DataT, tuple[str, ...]]:
+        """As ``update_policy``, in a transaction of the caller's."""
+        await connection.execute(
+            select(self._name).where(self._name == name).with_for_update(key_share=True)
+        )
+        policy = await self.one(connection, name)
+        check_version(
+            f"The {self.noun} policy {name!r}", expected=if_unchanged, found=policy.version
+        )
+        before = _row_of(self._spec_of(policy))
+        after = _row_of(self._changed(self._spec_of(policy), changes))
+        values = {field: value for field, value in after.items() if value != before[field]}
+        if not values:
+            return policy, ()
+        await connection.execute(update(self.table).where(self._name == name).values(values))
+        return await self.one(connection, name), tuple(values)
 
     async def delete_policy(self, name: str, *, ignore_not_found: bool) -> DataT | None:
         """Delete a policy that binds nobody; raises the kind's in-use and not-found errors.
@@ -171,7 +182,7 @@ class _PolicyRepository(Generic[SpecT, DataT, ChangesT]):
             )
             if locked is None and ignore_not_found:
                 return None
-            policy = await self._one(connection, name)
+            policy = await self.one(connection, name)
             if used := getattr(policy, self.count):
                 bound = self._bound(None).where(self._name == name).order_by("label")
                 first = await connection.scalars(bound.limit(NAMED))
@@ -203,9 +214,10 @@ class _PolicyRepository(Generic[SpecT, DataT, ChangesT]):
         }
         return fields | {name: Field(kind, self.table.c[name]) for name, kind in self.kinds.items()}
 
-    async def _one(
+    async def one(
         self, connection: AsyncConnection, name: str, *, visible: Visibility | None = None
     ) -> DataT:
+        """As ``get_policy``, in a transaction of the caller's."""
         row = (
             await connection.execute(self._select(visible).where(self._name == name))
         ).one_or_none()
@@ -231,6 +243,8 @@ class KeypairResourcePolicyRepository(
         "max_containers_per_session": INTEGER,
         "max_pending_session_count": INTEGER,
         "idle_timeout": INTEGER,
+        "total_resource_slots": SLOTS,
+        "max_pending_session_resource_slots": SLOTS,
     }
 
     def _bound(self, visible: Visibility | None) -> AnySelect:
@@ -244,7 +258,11 @@ class KeypairResourcePolicyRepository(
     def _fields(self, visible: Visibility | None) -> Mapping[str, Field]:
         column: ColumnElement[Any] = cast(self.table.c.default_for_unspecified, Text)
         kind = FieldKind.choice(DefaultForUnspecified)
-        return {**super()._fields(visible), "default_for_unspecified": Field(kind, column)}
+        return {
+            **super()._fields(visible),
+            "default_for_unspecified": Field(kind, column),
+            "allowed_vfolder_hosts": Field(NAMES, names_in(self.table.c.allowed_vfolder_hosts)),
+        }
 
     def _read(self, row: AnyRow) -> KeypairResourcePolicyData:
         pending = row.max_pending_session_resource_slots
@@ -295,7 +313,7 @@ class UserResourcePolicyRepository(
     count = "user_count"
     kinds: ClassVar[Mapping[str, FieldKind]] = {
         "max_vfolder_count": INTEGER,
-        "max_quota_scope_size": SIZE,
+        "max_quota_scope_size": SIZE_LIMIT,
         "max_session_count_per_model_session": INTEGER,
         "max_customized_image_count": INTEGER,
     }
@@ -339,7 +357,7 @@ class ProjectResourcePolicyRepository(
     count = "project_count"
     kinds: ClassVar[Mapping[str, FieldKind]] = {
         "max_vfolder_count": INTEGER,
-        "max_quota_scope_size": SIZE,
+        "max_quota_scope_size": SIZE_LIMIT,
         "max_network_count": INTEGER,
     }
 

@@ -40,8 +40,6 @@ _INSPECT: Final = text("""
              AS occupied
 """)
 
-_READ_REVISION: Final = select(func.string_agg(alembic_version.c.version_num, ","))
-
 # The embedded PostgreSQL comes without contrib modules.
 _UUID_FUNCTION: Final = """
 DO $$ BEGIN
@@ -77,10 +75,22 @@ class SchemaState:
         return self.revision in SUPPORTED_REVISIONS and self.shape in _SHAPES.values()
 
 
+async def read_revision(connection: AsyncConnection) -> str | None:
+    """What the database is stamped with, if it is; for every command, so it compiles nothing."""
+    stamped = await connection.exec_driver_sql("SELECT to_regclass('alembic_version') IS NOT NULL")
+    if not stamped.scalar_one():
+        return None
+    found = await connection.exec_driver_sql(
+        "SELECT string_agg(version_num, ',') FROM alembic_version"
+    )
+    revision: str | None = found.scalar_one()
+    return revision
+
+
 async def schema_state(connection: AsyncConnection) -> SchemaState:
     """Look at the catalogue, and at the stamp if there is one; changes and locks nothing."""
     found = (await connection.execute(_INSPECT)).one()
-    revision = await connection.scalar(_READ_REVISION) if found.stamped else None
+    revision = await read_revision(connection) if found.stamped else None
     if not found.occupied:
         return SchemaState(revision=revision, shape="empty")
     return SchemaState(revision=revision, shape=_SHAPES.get(found.image_type, "unknown"))

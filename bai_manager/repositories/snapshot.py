@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from bai_manager.sokovan.snapshot import Limits, Occupancy
+
 
 def _may_take_kernels() -> ColumnElement[bool]:
     return and_(agents.c.status == AgentStatus.ALIVE.name, agents.c.schedulable)
@@ -64,7 +66,7 @@ async def schedulable_groups(connection: AsyncConnection) -> list[str]:
 
 async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetime) -> Snapshot:
     """Everything the scheduler looks at for one group; cheap when nothing waits."""
-    config = await _config(connection, group)
+    config = await load_config(connection, group)
     pending = await _pending(connection, group)
     if not pending:
         return Snapshot(now=now, scaling_group=group, config=config)
@@ -74,15 +76,25 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
         config=config,
         pending=pending,
         agents=await load_agents(connection, group),
-        limits=await load_limits(
-            connection,
-            await known_slots(connection),
-            access_keys=sorted({session.access_key for session in pending}),
-            user_ids=sorted({session.user_id for session in pending}),
-            group_ids=sorted({session.group_id for session in pending}),
-            domain_names=sorted({session.domain_name for session in pending}),
-        ),
-        occupancy=await load_occupancy(connection, where=kernels.c.scaling_group == group),
+        limits=await limits_of(connection, pending),
+        occupancy=await load_occupancy_of(connection, group),
+    )
+
+
+async def load_occupancy_of(connection: AsyncConnection, group: str) -> Occupancy:
+    """Sums and counts within one resource group alone (``reference/state-machines.md`` §7.2)."""
+    return await load_occupancy(connection, where=kernels.c.scaling_group == group)
+
+
+async def limits_of(connection: AsyncConnection, pending: Collection[PendingSession]) -> Limits:
+    """What binds the owners of sessions that wait."""
+    return await load_limits(
+        connection,
+        await known_slots(connection),
+        access_keys=sorted({session.access_key for session in pending}),
+        user_ids=sorted({session.user_id for session in pending}),
+        group_ids=sorted({session.group_id for session in pending}),
+        domain_names=sorted({session.domain_name for session in pending}),
     )
 
 
@@ -126,7 +138,7 @@ async def _container_counts(
     return {row.agent: row.amount for row in rows}
 
 
-async def _config(connection: AsyncConnection, group: str) -> SchedulingConfig:
+async def load_config(connection: AsyncConnection, group: str) -> SchedulingConfig:
     row = (
         await connection.execute(
             select(scaling_groups.c.scheduler, scaling_groups.c.scheduler_opts).where(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bai_manager.errors import Unreachable
+from bai_manager.errors import BackendAIError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ class Scheduler(Protocol):
 
 
 class Passes(Protocol):
-    async def advance(self) -> None: ...
+    async def advance(self, *, every: float | None = None) -> None: ...
 
 
 class SchedulerGate:
@@ -88,7 +88,7 @@ class ClusterScheduler:
             return
         try:
             await self._signals.session_changed(change)
-        except Unreachable as error:
+        except BackendAIError as error:
             self._warn(f"The manager was not woken, so it takes up to a minute: {error.message}")
 
     async def advance(self) -> None:

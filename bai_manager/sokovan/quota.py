@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bai_manager.sokovan.snapshot import NO_SLOTS
+from bai_manager.sokovan.snapshot import NO_SLOTS, KeypairLimits
 
 if TYPE_CHECKING:
     from bai_manager.sokovan.snapshot import Limits, Occupancy, Owner, PendingSession
@@ -39,6 +39,11 @@ class Counted(StrEnum):
     SESSIONS = "concurrent sessions"
     SFTP_SESSIONS = "concurrent SFTP sessions"
     PENDING_SESSIONS = "pending sessions"
+    FOLDERS = "folders"
+    IMAGES = "customized images"
+    NETWORKS = "networks"
+    LIFETIME = "session lifetime"
+    """In seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class LimitBreach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountBreach:
-    """A limit on a number of sessions of one keypair that would be passed by one more."""
+    """A limit on a number that would be passed by one more."""
 
     name: str
     counted: Counted
@@ -155,9 +160,33 @@ class LimitUse:
 
     def headroom(self, slot: str) -> Decimal:
         """Say how much more of the slot may be used; below zero if too much is already."""
-        if self.limit is None:
-            return UNLIMITED
-        return self.limit.get(slot, self.unnamed) - self.used.get(slot, ZERO)
+        return self.limit_of(slot) - self.used.get(slot, ZERO)
+
+    def limit_of(self, slot: str) -> Decimal:
+        """Say how much of the slot may be used in all."""
+        return UNLIMITED if self.limit is None else self.limit.get(slot, self.unnamed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountUse:
+    """A limit on a number and what counts against it already; no ``limit`` is no limit."""
+
+    level: Level
+    name: str
+    counted: Counted
+    limit: int | None
+    used: int
+
+    def breach(self) -> CountBreach | None:
+        """Tell whether one more would be above the limit."""
+        if self.limit is None or self.used < self.limit:
+            return None
+        return CountBreach(name=self.name, counted=self.counted, limit=self.limit, used=self.used)
+
+    @property
+    def headroom(self) -> Decimal:
+        """Say how many more there may be; below zero if there are too many already."""
+        return UNLIMITED if self.limit is None else Decimal(self.limit - self.used)
 
 
 def keypair_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
@@ -174,7 +203,7 @@ def user_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
     """Everything the user runs, with whichever keypair, against the main keypair's policy."""
     return LimitUse(
         level=Level.USER,
-        name=str(owner.user_id),
+        name=limits.user_emails.get(owner.user_id) or str(owner.user_id),
         limit=limits.users.get(owner.user_id),
         used=occupancy.users.get(owner.user_id, NO_SLOTS),
     )
@@ -183,7 +212,7 @@ def user_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
 def project_use(owner: Owner, limits: Limits, occupancy: Occupancy) -> LimitUse:
     return LimitUse(
         level=Level.PROJECT,
-        name=str(owner.group_id),
+        name=limits.group_names.get(owner.group_id) or str(owner.group_id),
         limit=limits.groups.get(owner.group_id),
         used=occupancy.groups.get(owner.group_id, NO_SLOTS),
         unnamed=UNLIMITED,
@@ -218,56 +247,74 @@ def resource_uses(owner: Owner, limits: Limits, occupancy: Occupancy) -> tuple[L
     return tuple(use(owner, limits, occupancy) for use in of)
 
 
-def binding_limit(
+def binding_limits(
     owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
-) -> LimitBreach | None:
-    """Find the resource limit that a request for ``requested`` would pass, if any.
+) -> list[LimitBreach]:
+    """Find the resource limits that a request for ``requested`` would pass.
 
     A limit that can *never* hold it is named before one that is only in use at the moment; among
     equals the nearest to the caller is: keypair, user, project, domain.
     """
     found = [use.breach(requested) for use in resource_uses(owner, limits, occupancy)]
     breaches = [breach for breach in found if breach is not None]
-    return min(breaches, key=lambda breach: not breach.never_fits, default=None)
+    return sorted(breaches, key=lambda breach: not breach.never_fits)
+
+
+def positive_or_none(limit: int | None) -> int | None:
+    """Read a limit of which 0 and less mean the same as none (``value-types.md`` §14)."""
+    return limit if limit is not None and limit > 0 else None
+
+
+def session_count_use(
+    access_key: str, limits: Limits, occupancy: Occupancy, *, private: bool
+) -> CountUse:
+    """Private (system) sessions have their own limit and their own count."""
+    policy = limits.keypairs.get(access_key, KeypairLimits())
+    counts = occupancy.sftp_counts if private else occupancy.session_counts
+    limit = policy.max_concurrent_sftp_sessions if private else policy.max_concurrent_sessions
+    return CountUse(
+        level=Level.KEYPAIR,
+        name=access_key,
+        counted=Counted.SFTP_SESSIONS if private else Counted.SESSIONS,
+        limit=positive_or_none(limit),
+        used=counts.get(access_key, 0),
+    )
+
+
+def pending_count_use(access_key: str, limits: Limits, occupancy: Occupancy) -> CountUse:
+    """Look at how many sessions of the keypair wait; a limit of 0 allows none."""
+    return CountUse(
+        level=Level.QUEUE,
+        name=access_key,
+        counted=Counted.PENDING_SESSIONS,
+        limit=limits.keypairs.get(access_key, KeypairLimits()).max_pending_session_count,
+        used=occupancy.pending_counts.get(access_key, 0),
+    )
 
 
 def concurrency_breach(
     access_key: str, limits: Limits, occupancy: Occupancy, *, private: bool
 ) -> CountBreach | None:
-    """Private (system) sessions have their own limit and their own count."""
-    policy = limits.keypairs.get(access_key)
-    if policy is None:
-        return None
-    if private:
-        counted, limit = Counted.SFTP_SESSIONS, policy.max_concurrent_sftp_sessions
-        used = occupancy.sftp_counts.get(access_key, 0)
-    else:
-        counted, limit = Counted.SESSIONS, policy.max_concurrent_sessions
-        used = occupancy.session_counts.get(access_key, 0)
-    if limit is None or limit <= 0 or used < limit:
-        return None
-    return CountBreach(name=access_key, counted=counted, limit=limit, used=used)
+    """Find whether one more session would be too many at a time."""
+    return session_count_use(access_key, limits, occupancy, private=private).breach()
 
 
 def pending_count_breach(
     access_key: str, limits: Limits, occupancy: Occupancy
 ) -> CountBreach | None:
     """Fewer sessions must wait than the limit; the one in question is not among those counted."""
-    policy = limits.keypairs.get(access_key)
-    limit = policy.max_pending_session_count if policy else None
-    used = occupancy.pending_counts.get(access_key, 0)
-    if limit is None or used < limit:
-        return None
-    return CountBreach(name=access_key, counted=Counted.PENDING_SESSIONS, limit=limit, used=used)
+    return pending_count_use(access_key, limits, occupancy).breach()
 
 
-def queueing_breach(
+def queueing_breaches(
     session: PendingSession, limits: Limits, occupancy: Occupancy
-) -> CountBreach | LimitBreach | None:
-    """Find the limit on *waiting* that one more session would pass, if any.
+) -> list[CountBreach | LimitBreach]:
+    """Find the limits on *waiting* that one more session would pass.
 
     For the time of creation: ``occupancy`` has the real pending numbers without ``session``.
     """
-    return pending_count_breach(session.access_key, limits, occupancy) or queue_use(
-        session.owner, limits, occupancy
-    ).breach(session.requested_slots)
+    found = (
+        pending_count_breach(session.access_key, limits, occupancy),
+        queue_use(session.owner, limits, occupancy).breach(session.requested_slots),
+    )
+    return [breach for breach in found if breach is not None]

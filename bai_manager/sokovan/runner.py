@@ -18,6 +18,7 @@ from bai_manager.clients.agent.protocol import KernelState
 from bai_manager.errors import BackendAIError
 from bai_manager.sokovan.scheduling import schedule
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
+from bai_manager.types.passes import NoPassLog
 from bai_manager.types.status import KernelStatus, SessionStatus, SessionType
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
         KernelCreationInfo,
         KernelReport,
     )
+    from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.kernels import KernelRow, KernelStart, SessionRow, SessionStart
     from bai_manager.sokovan.scheduling import ScheduleOutcome
     from bai_manager.sokovan.snapshot import Snapshot
     from bai_manager.types.clock import Clock
     from bai_manager.types.json import JsonObject
+    from bai_manager.types.passes import PassLog
     from bai_manager.types.status import SessionStatus as Status
 
 _STARTING: Final = frozenset(
@@ -115,17 +118,26 @@ class SchedulerRunner:
         clock: Clock,
         stuck_after: timedelta = _STUCK_AFTER,
         patience: timedelta = _PATIENCE,
+        passes: PassLog | None = None,
+        idle: IdleStep | None = None,
     ) -> None:
+        self._idle = idle
+        self._passes = passes or NoPassLog()
         self._store = store
         self._agents = agents
         self._clock = clock
         self._stuck_after = stuck_after
         self._patience = patience
 
-    async def advance(self) -> None:
-        """Move every session as far as it can go now; returns at once when none needs anything."""
+    async def advance(self, *, every: float | None = None) -> None:
+        """Move every session as far as it can go now; returns at once when none needs anything.
+
+        ``every`` is recorded with the pass: the pause before the next, where there is one.
+        """
+        started = self._clock()
         while await self._pass():
             pass
+        self._passes.record(started, self._clock(), every=every)
 
     async def _pass(self) -> bool:
         """Take every step once; tell whether an earlier step has something to do because of it."""
@@ -139,6 +151,8 @@ class SchedulerRunner:
         gave_up = await self._reconcile(any_live=bool(statuses))
         if not statuses - {SessionStatus.PENDING}:
             return False
+        if self._idle is not None and SessionStatus.RUNNING in statuses:
+            await self._idle.run()
         batch_began = await self._promote()
         freed = await self._terminate()
         return gave_up or batch_began or (freed and SessionStatus.PENDING in statuses)

@@ -177,13 +177,16 @@ class Limits:
     """Who may use how much; who is missing, or ``None``, is unlimited.
 
     ``users`` holds the resolved policy of each user's main keypair. For projects and domains a
-    slot that is not named is unlimited.
+    slot that is not named is unlimited. ``user_emails`` and ``group_names`` are what a person
+    calls those that rows know by id.
     """
 
     keypairs: Mapping[str, KeypairLimits] = field(default_factory=dict)
     users: Mapping[UUID, ResourceSlot | None] = field(default_factory=dict)
     groups: Mapping[UUID, ResourceSlot | None] = field(default_factory=dict)
     domains: Mapping[str, ResourceSlot | None] = field(default_factory=dict)
+    user_emails: Mapping[UUID, str] = field(default_factory=dict)
+    group_names: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

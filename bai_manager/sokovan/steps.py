@@ -91,17 +91,19 @@ class RaiseLimit:
         return f"raise the {level} {self.breach.name} by {by}, or end sessions that use as much"
 
     def apply(self, world: Snapshot) -> Snapshot:
-        limits, name = world.limits, self.breach.name
+        limits, owner = world.limits, world.pending[0].owner
         match self.breach.level:
             case Level.DOMAIN:
-                limits = replace(limits, domains=self._raised(limits.domains, name))
+                raised = self._raised(limits.domains, owner.domain_name)
+                limits = replace(limits, domains=raised)
             case Level.PROJECT:
-                limits = replace(limits, groups=self._raised(limits.groups, UUID(name)))
+                limits = replace(limits, groups=self._raised(limits.groups, owner.group_id))
             case Level.USER:
-                limits = replace(limits, users=self._raised(limits.users, UUID(name)))
+                limits = replace(limits, users=self._raised(limits.users, owner.user_id))
             case Level.KEYPAIR | Level.QUEUE:
-                policy = self._raised_policy(limits.keypairs[name])
-                limits = replace(limits, keypairs={**limits.keypairs, name: policy})
+                policy = self._raised_policy(limits.keypairs[owner.access_key])
+                keypairs = {**limits.keypairs, owner.access_key: policy}
+                limits = replace(limits, keypairs=keypairs)
         return replace(world, limits=limits)
 
     def _raised_policy(self, policy: KeypairLimits) -> KeypairLimits:

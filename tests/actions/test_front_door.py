@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select, text
@@ -105,10 +104,7 @@ async def site(
         world = await seeds.seed_world(connection)
         await seeds.seed_session(connection, world.alice, name="waits-1", status="PENDING")
     await seeding.close()
-    name = database.partition("@/")[2].partition("?")[0]
-    socket = quote(str(postgres_server.embedded.status().socket_dir), safe="")
-    dsn = f"postgresql://bai@localhost/{name}?host={socket}&port=5432"
-    opened = Site(database, dsn, tmp_path, world)
+    opened = Site(database, postgres_server.libpq_url(database), tmp_path, world)
     yield opened
     await opened.database.close()
 
@@ -197,6 +193,16 @@ async def test_a_dry_run_answers_as_the_run_would_and_leaves_nothing(site: Site)
         assert ended.status == "cancelled"
     assert await site.status() == "PENDING"
     assert await site.rows() == []
+
+
+async def test_what_is_denied_to_a_dry_run_is_recorded_all_the_same(site: Site) -> None:
+    async with site.app(site.world.bob, dry_run=True) as app:
+        await app.processor.run(ListSessionsAction())
+        with pytest.raises(InsufficientPrivilege):
+            await app.processor.run(ListSessionsAction(everybody=True))
+    ((operation, status, who, description),) = await site.rows()
+    assert (operation, status, who) == ("list", "error", "bob")
+    assert description.startswith("Denied: ")
 
 
 async def test_reads_are_recorded_only_where_the_profile_says_so(site: Site) -> None:

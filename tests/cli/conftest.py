@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -130,7 +129,7 @@ def cluster(postgres_server: PostgresServer) -> Iterator[Cluster]:
     template = postgres_server.ensure_template("oneshot")
     with postgres_server.new_database(template) as url:
         world, train, ended = asyncio.run(seed(url))
-        yield Cluster(world, _address(postgres_server.embedded, url), train, ended)
+        yield Cluster(world, postgres_server.libpq_url(url), train, ended)
 
 
 @pytest.fixture
@@ -171,7 +170,7 @@ def _changing(url: str, server: PostgresServer, typed: Typed) -> Ask:
 
     world = asyncio.run(seed())
     train = SeededSession(id=world.image_id, name="train-1", kernel_ids=())
-    own = Cluster(world, _address(server.embedded, url), train, train)
+    own = Cluster(world, server.libpq_url(url), train, train)
 
     def change_(person: str, *words: str) -> Done:
         return typed(*words, env=own.environ(person))
@@ -274,10 +273,3 @@ async def _seed_audit(connection: AsyncConnection, world: World) -> None:
                 status=status,
             )
         )
-
-
-def _address(server: EmbeddedPostgres, url: str) -> str:
-    """A libpq URL of a database of the server; the socket is in the query, as it must be."""
-    name = url.partition("@/")[2].partition("?")[0]
-    folder = server.status().socket_dir
-    return f"postgresql://bai@localhost/{name}?host={quote(str(folder), safe='')}&port=5432"

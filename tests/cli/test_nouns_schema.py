@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema"}
-"""These print what another program writes, or schemas."""
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
+"""These print what another program writes, schemas, or a document."""
 
+DIGEST = f"sha256:{'ab' * 32}"
 COMMANDS: dict[str, str] = {
     "session list": "session list",
     "session show": "session show walk-1",
@@ -55,16 +56,38 @@ COMMANDS: dict[str, str] = {
     "session download": "session download walk-1 there.txt COPY",
     "session archive": "session archive walk-1 . --to COPY",
     "session usage": "session usage walk-1",
+    "session commit": "session commit walk-1 --filename walk.tar.gz",
+    "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
+    "session commit-status": "session commit-status walk-1",
+    "session service list": "session service list walk-1",
+    "session service start": "session service start walk-1 files",
+    "session service url": "session service url walk-1 files",
+    "session service stop": "session service stop walk-1 files",
     "kernel list": "kernel list",
     "kernel show": "kernel show KERNEL",
     "kernel logs": "kernel logs KERNEL",
     "image list": "image list",
+    "image show": "image show python",
+    "image alias": "image alias python walk --if-not-exists",
+    "image dealias": "image dealias walk --ignore-not-found",
+    "image register": f"image register local/stable/walk:1 --if-not-exists --digest {DIGEST}",
+    "image update": "image update shell --size 1m",
+    "image forget": "image forget shell --dry-run",
+    "image purge": "image purge shell --dry-run",
+    "container-registry list": "container-registry list",
+    "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
     "agent show": "agent show i-local",
+    "agent drain": "agent drain i-local --dry-run",
+    "agent undrain": "agent undrain i-local",
+    "agent recalculate": "agent recalculate",
     "audit list": "audit list --all",
     "auth whoami": "auth whoami",
     "auth password": "auth password --old-password-file SECRET --password-file SECRET",
     "scheduler run": "scheduler run",
+    "scheduler status": "scheduler status",
+    "session why-pending": "session why-pending walk-4",
+    "session fits": "session fits --image python",
     "db status": "db status",
     "db start": "db start",
     "db stop": "db stop --dry-run",
@@ -204,6 +227,11 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         known = {"FILE": str(letter), "COPY": str(copy)}
         if path == "session destroy":
             done("session", "create", "python", "--name", "walk-2")
+        if path == "session why-pending":
+            later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
+            done("session", "create", "python", "--name", "walk-4", *later)
+        if path == "session convert-to-image":
+            done("group", "update", "default", "--container-registry", "local/stable")
         if path == "auth password":
             secret = tmp_path / "secret.txt"
             secret.touch(0o600)

@@ -117,7 +117,15 @@ def test_items_names_every_setting_once(home: Home) -> None:
     fixed = {name for name in known_keys() if "NAME" not in name}
     assert set(names) - fixed == {
         f"storage.x.{field}"
-        for field in ("manager_url", "client_url", "secret", "verify_tls", "path")
+        for field in (
+            "manager_url",
+            "client_url",
+            "secret",
+            "verify_tls",
+            "ca_file",
+            "listing_limit",
+            "path",
+        )
     }
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from bai_manager.clients.cluster.signals import ValkeyUnreachable
+import pytest
+
+from bai_manager.clients.cluster.memory import ClusterMemory
+from bai_manager.clients.cluster.signals import ValkeyClientMissing, ValkeyUnreachable
 from bai_manager.sokovan.gate import ClusterScheduler, SessionChange, Silence
 from bai_manager.types.status import SessionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CHANGE = SessionChange(
     session_id=uuid4(),
@@ -54,3 +61,48 @@ async def test_a_dry_run_wakes_nobody_and_says_nothing() -> None:
     await scheduler.changed(CHANGE)
     await scheduler.advance()
     assert warnings == []
+
+
+class Told:
+    """A manager's memory that keeps what it was told, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.told: list[object] = []
+        self.error = error
+
+    async def forget_keypairs(self, access_keys: Sequence[str]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.told.append(access_keys)
+
+    async def forget_presets(self) -> None:
+        await self.forget_keypairs(["presets"])
+
+
+async def test_what_a_manager_remembers_is_dropped() -> None:
+    told, warnings = Told(), list[str]()
+    memory = ClusterMemory(signals=told, warn=warnings.append)
+    await memory.forget_keypairs(["AKIA"])
+    await memory.forget_presets()
+    assert (told.told, warnings) == ([["AKIA"], ["presets"]], [])
+
+
+@pytest.mark.parametrize(
+    ("signals", "reason"),
+    [
+        (None, "valkey.url"),
+        (Told(ValkeyUnreachable("Valkey does not answer")), "Valkey does not answer"),
+        (Told(ValkeyClientMissing("No client for Valkey")), "No client for Valkey"),
+    ],
+)
+async def test_a_memory_that_cannot_be_dropped_is_a_warning(
+    signals: Told | None, reason: str
+) -> None:
+    warnings = list[str]()
+    memory = ClusterMemory(signals=signals, warn=warnings.append)
+    await memory.forget_keypairs(["AKIA"])
+    await memory.forget_presets()
+    assert len(warnings) == 2
+    assert all(reason in warning for warning in warnings)
+    assert "30 days" in warnings[0]
+    assert "minute" in warnings[1]

@@ -24,6 +24,7 @@ from bai_manager.services.keypair_resource_policy.types import (
     KeypairResourcePolicyChanges,
     KeypairResourcePolicySpec,
 )
+from bai_manager.services.policy import actions as policy
 from bai_manager.services.project_resource_policy import actions as project
 from bai_manager.services.project_resource_policy.types import (
     ProjectResourcePolicyChanges,
@@ -57,11 +58,15 @@ PEOPLE = ("root", "monitor", "admin", "other_admin", "alice")
 NOUNS = {
     "domain",
     "keypair_resource_policy",
+    "policy",
     "project_resource_policy",
     "resource_preset",
     "scaling_group",
     "user_resource_policy",
 }
+REHEARSAL = policy.RehearsePolicyChangeAction(
+    policy="default", changes=KeypairResourcePolicyChanges(idle_timeout=1)
+)
 SLOTS = ResourceSlot({"cpu": 1, "mem": "1g"})
 
 READS: list[Action[ActionResult]] = [
@@ -76,6 +81,7 @@ READS: list[Action[ActionResult]] = [
     preset.ListResourcePresetsAction(),
     preset.GetResourcePresetAction(preset="small"),
     preset.CheckResourcePresetsAction(),
+    policy.ExplainPolicyAction(),
     scaling_group.ListScalingGroupsAction(),
     scaling_group.GetScalingGroupAction(scaling_group="default"),
 ]
@@ -144,7 +150,7 @@ async def _outcome(site: Site, action: Action[ActionResult], who: Person) -> str
 
 
 def test_the_matrix_has_every_action_of_these_nouns() -> None:
-    listed = {type(action) for action in (*READS, *WRITES)}
+    listed = {type(action) for action in (*READS, *WRITES, REHEARSAL)}
     assert listed == {action for action in catalogue.actions() if noun_of(action) in NOUNS}
 
 
@@ -153,7 +159,7 @@ def test_reads_and_writes_are_what_they_are_called() -> None:
     assert all(action.operation.is_write for action in WRITES)
 
 
-@pytest.mark.parametrize("action", WRITES, ids=_named)
+@pytest.mark.parametrize("action", [*WRITES, REHEARSAL], ids=_named)
 async def test_only_a_superadmin_changes_anything(
     governed: Site, action: Action[ActionResult]
 ) -> None:
@@ -203,7 +209,7 @@ async def test_who_is_not_active_does_nothing(governed: Site, inactive: str) -> 
         ("other_admin", "denied"),
     ],
 )
-async def test_what_fits_for_somebody_is_for_them_and_those_above(
+async def test_what_fits_for_somebody_and_binds_them_is_for_them_and_those_above(
     governed: Site, name: str, outcome: str
 ) -> None:
     alice = governed.world.alice
@@ -211,14 +217,19 @@ async def test_what_fits_for_somebody_is_for_them_and_those_above(
     for action in (
         preset.CheckResourcePresetsAction(user=alice.email),
         preset.CheckResourcePresetsAction(owner=alice.access_key),
+        policy.ExplainPolicyAction(user=alice.email),
+        policy.ExplainPolicyAction(owner=alice.access_key),
     ):
         assert await _outcome(governed, action, who) == outcome
 
 
 async def test_an_admin_does_not_check_for_a_superadmin(governed: Site) -> None:
     world = governed.world
-    action = preset.CheckResourcePresetsAction(user=world.root.email)
-    assert await _outcome(governed, action, world.admin) == "denied"
+    for action in (
+        preset.CheckResourcePresetsAction(user=world.root.email),
+        policy.ExplainPolicyAction(user=world.root.email),
+    ):
+        assert await _outcome(governed, action, world.admin) == "denied"
 
 
 async def test_what_was_denied_changed_nothing(governed: Site) -> None:

@@ -36,6 +36,16 @@ def test_each_test_has_a_database_of_its_own(database: str, time: str) -> None:
     assert ask(database, "SELECT version_num FROM alembic_version") == "dd15fd17f232"
 
 
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_no_test_finds_the_rows_of_another(database: str, time: str) -> None:
+    assert ask(database, "SELECT count(*) FROM domains") == 0, time
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        connection.execute(
+            "INSERT INTO domains (name, total_resource_slots, allowed_vfolder_hosts,"
+            " allowed_docker_registries, dotfiles) VALUES ('mine', '{}', '{}', '{}', '')"
+        )
+
+
 def test_an_empty_database_has_no_tables(empty_database: str) -> None:
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert ask(empty_database, tables) == 0

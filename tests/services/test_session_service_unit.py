@@ -485,11 +485,10 @@ def test_the_number_of_kernels_in_a_session_is_limited_even_with_queue() -> None
 
 
 def test_who_waits_counts_against_the_limits_on_waiting() -> None:
-    waiting = _action(queue=True)
-    error = _refused(waiting, _state(max_pending_session_count=1))
-    assert "pending sessions" in error.message
-    _check(waiting, _state(max_pending_session_count=2))
-    _check(_action(), _state(max_pending_session_count=1))
+    for queue in (False, True):
+        error = _refused(_action(queue=queue), _state(max_pending_session_count=1))
+        assert "pending sessions" in error.message
+        _check(_action(queue=queue), _state(max_pending_session_count=2))
 
 
 def test_what_those_who_wait_ask_for_is_limited() -> None:
@@ -523,16 +522,17 @@ class Stage:
             sessions=self.sessions,
             changes=create_autospec(SessionChangeRepository, instance=True),
             records=create_autospec(SessionRecordRepository, instance=True),
-            creation=Creation(
+            creation=lambda: Creation(
                 sessions=self.sessions,
                 images=self.images,
                 owners=self.owners,
                 scaling_groups=self.groups,
+                mounts=Mock(settle=AsyncMock(return_value=())),
                 scheduler=self.scheduler,
                 clock=lambda: NOW,
             ),
             agents=AgentPool({}),
-            abuse=NoAbuseReports(),
+            abuse=NoAbuseReports,
             scheduler=self.scheduler,
             console=NullConsole(),
             clock=lambda: NOW,

@@ -64,6 +64,7 @@ _EARLY = [
     "repositories.scaling_group",
     "services.scheduler.service",
     "services.session.execution",
+    "services.session.planning",
     "services.session.request",
     "services.session.service",
 ]
@@ -174,9 +175,10 @@ def become(job: Job) -> int:
 
 def bend(job: Job) -> None:
     defaults = SchedulerRunner.__init__.__kwdefaults__ or {}
-    for name in ("stuck_after", "patience"):
-        if name in job:
-            defaults[name] = timedelta(seconds=job[name])
+    if "patience" in job:
+        defaults["patience"] = timedelta(seconds=job["patience"])
+    if "stuck_after" in job:
+        os.environ["BAI_SCHEDULER_RETRY_AFTER"] = str(max(job["stuck_after"], 0.001))
     trace = os.open(job["trace"], os.O_WRONLY | os.O_CREAT, 0o600) if "trace" in job else None
     kill_at = job.get("kill_at")
     if kill_at is None and trace is None:

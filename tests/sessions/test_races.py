@@ -165,7 +165,7 @@ def _any_command(chance: random.Random) -> tuple[list[str], float | None]:
 
 
 def _is_expected(done: Done) -> bool:
-    """Killed, done, or refused; code in a session that is ended meanwhile may end anyhow, as may a restart."""
+    """Killed, done, or refused; what runs in a session ended meanwhile may end anyhow."""
     if done.code in {0, 3, 5, -signal.SIGKILL} or "session_read_conflict" in done.err:
         return True
     return done.argv[1] in {"exec", "restart"} and done.code in {1, 6, 137, 143}

@@ -9,9 +9,10 @@ import pytest
 from bai_manager.sokovan.quota import (
     Counted,
     Level,
-    binding_limit,
+    LimitBreach,
+    binding_limits,
     concurrency_breach,
-    queueing_breach,
+    queueing_breaches,
 )
 from bai_manager.sokovan.snapshot import KeypairLimits, Limits, Occupancy, Owner
 from bai_manager.sokovan.validators import VALIDATORS, Situation, refusals
@@ -19,6 +20,13 @@ from bai_manager.types.resource_slot import ResourceSlot
 from tests.sokovan.world import GIB, NOW, PROJECT, USER, keypair_limits, session, slots
 
 OWNER = Owner(access_key="AK", user_id=USER, group_id=PROJECT, domain_name="default")
+
+
+def binding_limit(
+    owner: Owner, requested: ResourceSlot, limits: Limits, occupancy: Occupancy
+) -> LimitBreach | None:
+    """The one that is told."""
+    return next(iter(binding_limits(owner, requested, limits, occupancy)), None)
 
 
 def test_nothing_binds_where_nothing_is_limited() -> None:
@@ -107,7 +115,7 @@ def test_a_session_may_join_a_queue_shorter_than_the_limit(others: int, *, refus
     limits = keypair_limits(max_pending_session_count=2)
     occupancy = Occupancy(pending_counts={"AK": others})
 
-    assert bool(queueing_breach(session(1), limits, occupancy)) is refused
+    assert bool(queueing_breaches(session(1), limits, occupancy)) is refused
 
 
 @pytest.mark.parametrize(("asked", "refused"), [(1, False), (2, False), (3, True)])
@@ -117,14 +125,14 @@ def test_a_session_may_join_a_queue_that_asks_for_less_than_the_limit(
     limits = keypair_limits(max_pending_session_resource_slots=ResourceSlot({"cpu": 4}))
     occupancy = Occupancy(pending_slots={"AK": slots(2, 500)})
 
-    assert bool(queueing_breach(session(1, slots(asked, 500)), limits, occupancy)) is refused
+    assert bool(queueing_breaches(session(1, slots(asked, 500)), limits, occupancy)) is refused
 
 
 def test_an_empty_limit_on_waiting_slots_is_none() -> None:
     limits = keypair_limits(max_pending_session_resource_slots=ResourceSlot())
     occupancy = Occupancy(pending_slots={"AK": slots(500)})
 
-    assert queueing_breach(session(1), limits, occupancy) is None
+    assert not queueing_breaches(session(1), limits, occupancy)
 
 
 @pytest.mark.parametrize(

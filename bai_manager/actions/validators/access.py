@@ -42,6 +42,14 @@ def _bound(action: ActionT, scope: TargetScope, actor: Actor) -> ActionT:
         known["group_id"] = scope.group_id
     if hasattr(action, "requester"):
         known["requester"] = actor.user_id
+    if hasattr(action, "requester_key"):
+        known["requester_key"] = actor.access_key
+    if hasattr(action, "owner_id"):
+        known["owner_id"] = scope.owner_user_id
+    if hasattr(action, "invitation_id"):
+        known["invitation_id"] = scope.invitation_id
+    if hasattr(action, "access"):
+        known["access"] = scope.folder
     if isinstance(action.target(), VisibleTarget):
         known["visible"] = visibility_of(actor)
     return dataclasses.replace(action, **known) if known else action

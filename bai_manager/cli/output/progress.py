@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 class Bar:
     """One task of a Rich progress display."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, expected: float) -> None:
         self._progress = progress
         self._task = task
+        self._expected = expected
 
     def advance(self, amount: float = 1) -> None:
         self._progress.advance(self._task, amount)
+
+    def expect(self, amount: float) -> None:
+        self._expected += amount
+        self._progress.update(self._task, total=self._expected)
 
     def describe(self, text: str) -> None:
         self._progress.update(self._task, description=printable(text))
@@ -51,7 +56,7 @@ def bar(options: OutputOptions, text: str, total: float | None, *, in_bytes: boo
         console=plain_console(options, options.stderr, terminal_size(options.stderr).columns),
         transient=True,
     ) as progress:
-        yield Bar(progress, progress.add_task(printable(text), total=total))
+        yield Bar(progress, progress.add_task(printable(text), total=total), total or 0)
 
 
 def _counters(total: float | None, *, in_bytes: bool) -> list[ProgressColumn]:

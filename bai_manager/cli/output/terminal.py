@@ -34,6 +34,9 @@ class Progress(Protocol):
 
     def advance(self, amount: float = 1) -> None: ...
 
+    def expect(self, amount: float) -> None:
+        """There is so much more to do than was known."""
+
     def describe(self, text: str) -> None: ...
 
 
@@ -41,6 +44,8 @@ class Unseen:
     """Progress where nobody watches."""
 
     def advance(self, amount: float = 1) -> None: ...
+
+    def expect(self, amount: float) -> None: ...
 
     def describe(self, text: str) -> None: ...
 

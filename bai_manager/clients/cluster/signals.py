@@ -1,4 +1,4 @@
-"""Tells a running manager that sessions changed (``events-valkey.md`` §5 to §7).
+"""Tells a running manager that rows changed (``events-valkey.md`` §5 to §7).
 
 Without these signals a manager finds the change by itself, only later. They are sent after the
 commit and may fail without harm.
@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.errors import ConfigurationError, Unreachable
 from bai_manager.types.status import SessionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from valkey.asyncio import Valkey
 
     from bai_manager.sokovan.gate import SessionChange
     from bai_manager.types.credentials import Secret
 
-_STATISTICS, _STREAM_LIVE, _STREAM = 0, 2, 4
+_STATISTICS, _RATE_LIMIT, _STREAM_LIVE, _STREAM = 0, 1, 2, 4
 _CACHE_LIFE: Final = 300
+_PRESET_CHECKS: Final = "resource_preset:check:*"
 _METADATA: Final = '{"request_id":null,"user":null}'
 _MARKS: Final = {
     SessionStatus.PENDING: "schedule:schedule",
@@ -44,7 +46,10 @@ class ValkeyClientMissing(ConfigurationError):
 
 
 class ManagerSignals:
-    """Marks, cache deletions and the broadcast that follow a change of a session."""
+    """Marks, cache deletions and the broadcast that follow a change.
+
+    Every method raises ``ValkeyUnreachable`` and ``ValkeyClientMissing``.
+    """
 
     def __init__(self, url: str, *, password: Secret | None, timeout: float) -> None:
         self.url = url
@@ -52,37 +57,46 @@ class ManagerSignals:
         self._timeout = timeout
 
     async def version(self) -> str:
-        """The server's version. Raises ``ValkeyUnreachable``."""
-        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
-
-        client = self._client(_STATISTICS)
-        try:
+        """The server's version."""
+        async with self._databases(_STATISTICS) as (client,):
             facts = await client.info("server")
-        except (ValkeyError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
-        finally:
-            await client.aclose()
         return str(facts.get("valkey_version") or facts.get("redis_version") or "unknown")
 
     async def session_changed(self, change: SessionChange) -> None:
-        """Wake the scheduler, drop stale caches and tell waiting clients.
-
-        Raises ``ValkeyUnreachable`` and ``ValkeyClientMissing``.
-        """
-        statistics, live, stream = map(self._client, (_STATISTICS, _STREAM_LIVE, _STREAM))
-        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
-
-        try:
+        """Wake the scheduler, drop stale caches and tell waiting clients."""
+        async with self._databases(_STATISTICS, _STREAM_LIVE, _STREAM) as clients:
+            statistics, live, stream = clients
             if mark := _MARKS.get(change.status):
                 await live.set(mark, "1")
-            await _drop_caches(statistics, change.access_key)
+            await _drop(statistics, *_usage_of(change.access_key), matching=_PRESET_CHECKS)
             message = _scheduling_event(change)
             await stream.set(f"session_scheduler.{change.session_id}", message, ex=_CACHE_LIFE)
             await stream.publish("events_all", message)
+
+    async def forget_keypairs(self, access_keys: Sequence[str]) -> None:
+        """Drop every counter of key pairs that are no more."""
+        async with self._databases(_STATISTICS, _RATE_LIMIT) as (statistics, rate_limit):
+            for access_key in access_keys:
+                calls = (f"kp:{access_key}:num_queries", f"kp:{access_key}:last_call_time")
+                await statistics.delete(*_usage_of(access_key), *calls)
+                await rate_limit.delete(access_key)
+
+    async def forget_presets(self) -> None:
+        """Drop presets, and which of them fit where."""
+        async with self._databases(_STATISTICS) as (statistics,):
+            await _drop(statistics, matching="resource_preset:*")
+
+    @asynccontextmanager
+    async def _databases(self, *numbers: int) -> AsyncIterator[list[Valkey]]:
+        clients = [self._client(number) for number in numbers]
+        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
+
+        try:
+            yield clients
         except (ValkeyError, OSError, TimeoutError) as error:
             raise self._unreachable(error) from error
         finally:
-            for client in (statistics, live, stream):
+            for client in clients:
                 await client.aclose()
 
     def _client(self, database: int) -> Valkey:
@@ -108,15 +122,17 @@ class ManagerSignals:
         )
 
 
-async def _drop_caches(client: Valkey, access_key: str) -> None:
-    """Figures that the manager computes again from the database once they are gone."""
-    checks = [key async for key in client.scan_iter("resource_preset:check:*", count=1000)]
-    await client.delete(
-        "system.total_resource_slots",
+def _usage_of(access_key: str) -> tuple[str, str]:
+    return (
         f"keypair.concurrency_used.{access_key}",
         f"keypair.sftp_concurrency_used.{access_key}",
-        *checks,
     )
+
+
+async def _drop(client: Valkey, *names: str, matching: str) -> None:
+    """Figures that the manager computes again from the database once they are gone."""
+    found = [key async for key in client.scan_iter(matching, count=1000)]
+    await client.delete("system.total_resource_slots", *names, *found)
 
 
 def _scheduling_event(change: SessionChange) -> str:

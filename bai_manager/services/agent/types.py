@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from bai_manager.types.resource_slot import ResourceSlot
-    from bai_manager.types.status import AgentStatus
+    from bai_manager.types.status import AgentStatus, SessionStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,3 +31,25 @@ class AgentData:
     first_contact: datetime | None
     lost_at: datetime | None
     kernel_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentSession:
+    """A session that holds something on an agent, with how many of its kernels do."""
+
+    id: UUID
+    name: str
+    status: SessionStatus
+    access_key: str
+    user_email: str | None
+    kernel_count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OccupancyChange:
+    """What an agent's row said it holds, and what its kernels hold."""
+
+    agent: str
+    recorded: ResourceSlot
+    counted: ResourceSlot
+    changed: bool

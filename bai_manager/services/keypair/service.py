@@ -21,13 +21,20 @@ from bai_manager.services.keypair.actions import (
 from bai_manager.services.keypair.errors import KeyPairNotFound
 from bai_manager.services.keypair.types import check_bootstrap_script, check_rate_limit
 from bai_manager.types.credentials import new_access_key, new_secret_key
-from bai_manager.types.dotfiles import find_dotfile, with_changed, with_new, without
+from bai_manager.types.dotfiles import (
+    find_dotfile,
+    selected_dotfiles,
+    with_changed,
+    with_new,
+    without,
+)
 from bai_manager.types.ssh_keys import checked_ssh_keypair
 from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.keypair import KeypairRepository
     from bai_manager.services.keypair.actions import (
         CreateKeypairAction,
@@ -52,7 +59,10 @@ if TYPE_CHECKING:
 
 
 class KeypairService:
-    """Manages key pairs; ``token`` is where random bytes come from."""
+    """Manages key pairs.
+
+    ``token`` is where random bytes come from; ``memory`` is what a manager counts of them.
+    """
 
     def __init__(
         self,
@@ -60,10 +70,12 @@ class KeypairService:
         keypairs: KeypairRepository,
         new_ssh_keypair: Callable[[], SSHKeypair],
         token: Token,
+        memory: ManagerMemory,
     ) -> None:
         self._keypairs = keypairs
         self._new_ssh_keypair = new_ssh_keypair
         self._token = token
+        self._memory = memory
 
     async def list_keypairs(self, action: ListKeypairsAction) -> ListKeypairsActionResult:
         """Key pairs of one user, or of all that may be seen."""
@@ -114,6 +126,7 @@ class KeypairService:
             if not action.ignore_not_found:
                 raise
             return DeleteKeypairActionResult(keypair=None)
+        await self._memory.forget_keypairs([keypair.access_key])
         return DeleteKeypairActionResult(keypair=keypair)
 
     async def get_ssh_keypair(self, action: GetSSHKeypairAction) -> SSHPublicKeyActionResult:
@@ -142,10 +155,11 @@ class KeypairService:
         return SSHPublicKeyActionResult(access_key=access_key, public_key=given.public_key)
 
     async def list_dotfiles(self, action: ListKeypairDotfilesAction) -> KeypairDotfilesActionResult:
-        """All dotfiles of a key pair."""
+        """Dotfiles of a key pair."""
         access_key = action.owner or ""
         return KeypairDotfilesActionResult(
-            access_key=access_key, dotfiles=await self._keypairs.dotfiles(access_key)
+            access_key=access_key,
+            dotfiles=selected_dotfiles(await self._keypairs.dotfiles(access_key), action.query),
         )
 
     async def create_dotfile(

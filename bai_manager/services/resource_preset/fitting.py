@@ -52,13 +52,13 @@ def check_presets(room: PresetRoom, *, email: str, now: datetime) -> PresetCheck
     kernels count: a manager looks at all agents of all groups, so that it promises what does not
     start (``reference/services.md`` §10).
     """
-    limits = _limits(room, email)
+    limits = _limits(room)
     remaining = _smallest(limit.remaining for limit in limits)
     return PresetCheck(
         access_key=room.owner.access_key,
         user_email=email,
         domain_name=room.owner.domain_name,
-        project_name=room.project_name,
+        project_name=room.limits.group_names[room.owner.group_id],
         limits=limits,
         remaining=remaining,
         scaling_groups=tuple(_group_room(room, group, remaining) for group in room.groups),
@@ -66,28 +66,17 @@ def check_presets(room: PresetRoom, *, email: str, now: datetime) -> PresetCheck
     )
 
 
-def _limits(room: PresetRoom, email: str) -> tuple[LimitRoom, ...]:
-    uses = quota.resource_uses(room.owner, room.limits, room.occupancy)
-    names = {
-        Level.KEYPAIR: room.owner.access_key,
-        Level.USER: email,
-        Level.PROJECT: room.project_name,
-        Level.DOMAIN: room.owner.domain_name,
-    }
+def _limits(room: PresetRoom) -> tuple[LimitRoom, ...]:
     return tuple(
         LimitRoom(
-            level=level,
-            name=names[level],
-            limit=ResourceSlot({slot: _limit(use, slot) for slot in room.slots}),
+            level=Level(use.level.value),
+            name=use.name,
+            limit=ResourceSlot({slot: use.limit_of(slot) for slot in room.slots}),
             used=ResourceSlot({slot: use.used.get(slot, _ZERO) for slot in room.slots}),
             remaining=ResourceSlot({slot: use.headroom(slot) for slot in room.slots}),
         )
-        for level, use in ((Level(use.level.value), use) for use in uses)
+        for use in quota.resource_uses(room.owner, room.limits, room.occupancy)
     )
-
-
-def _limit(use: quota.LimitUse, slot: str) -> Decimal:
-    return quota.UNLIMITED if use.limit is None else use.limit.get(slot, use.unnamed)
 
 
 def _group_room(room: PresetRoom, group: AllowedGroup, remaining: ResourceSlot) -> GroupRoom:

@@ -17,6 +17,7 @@ from bai_manager.services.resource_preset.types import check_spec
 from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.repositories.preset_room import PresetRoomRepository
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 
 class ResourcePresetService:
-    """Reads and changes presets, and holds them against limits and agents."""
+    """Reads and changes presets, and holds them against limits and agents.
+
+    ``memory`` is what a manager remembers of them.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,14 @@ class ResourcePresetService:
         owners: OwnerRepository,
         open_groups: OpenGroupRepository,
         clock: Clock,
+        memory: ManagerMemory,
     ) -> None:
         self._presets = presets
         self._room = room
         self._owners = owners
         self._open_groups = open_groups
         self._clock = clock
+        self._memory = memory
 
     async def list_presets(
         self, action: ListResourcePresetsAction
@@ -73,6 +79,8 @@ class ResourcePresetService:
         preset, created = await self._presets.create_preset(
             action.spec, if_not_exists=action.if_not_exists
         )
+        if created:
+            await self._memory.forget_presets()
         return CreateResourcePresetActionResult(preset=preset, created=created)
 
     async def update_preset(
@@ -82,6 +90,8 @@ class ResourcePresetService:
         preset, changed = await self._presets.update_preset(
             action.preset, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_presets()
         return UpdateResourcePresetActionResult(preset=preset, changed=changed)
 
     async def delete_preset(
@@ -91,6 +101,8 @@ class ResourcePresetService:
         preset = await self._presets.delete_preset(
             action.preset, ignore_not_found=action.ignore_not_found
         )
+        if preset is not None:
+            await self._memory.forget_presets()
         return DeleteResourcePresetActionResult(preset=preset)
 
     async def check_presets(
@@ -104,7 +116,7 @@ class ResourcePresetService:
         access_key = (
             action.owner or ""
             if action.user is None
-            else await self._room.main_access_key(action.user)
+            else await self._owners.main_access_key(action.user)
         )
         owner_data = await self._owners.get_owner(access_key)
         project_id = await self._owners.resolve_project(

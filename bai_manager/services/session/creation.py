@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-import uuid
 from typing import TYPE_CHECKING
 
 from bai_manager.services.session.errors import SessionAlreadyExists
+from bai_manager.services.session.planning import plan_session
 from bai_manager.sokovan.gate import SessionChange
 from bai_manager.types.status import SESSION_TERMINAL, SessionStatus
 
@@ -17,8 +15,9 @@ if TYPE_CHECKING:
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.session.actions import CreateSessionAction
+    from bai_manager.services.session.planning import Mounts
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import ImageData, OwnerData, SessionData
+    from bai_manager.services.session.types import SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
 
@@ -33,6 +32,7 @@ class Creation:
         images: ImageRepository,
         owners: OwnerRepository,
         scaling_groups: OpenGroupRepository,
+        mounts: Mounts,
         scheduler: Scheduler,
         clock: Clock,
     ) -> None:
@@ -40,6 +40,7 @@ class Creation:
         self._images = images
         self._owners = owners
         self._scaling_groups = scaling_groups
+        self._mounts = mounts
         self._scheduler = scheduler
         self._clock = clock
 
@@ -75,29 +76,13 @@ class Creation:
         raise SessionAlreadyExists(action.name)
 
     async def _enqueue(self, request: SessionRequest) -> SessionData:
-        action = request.action
-        owner = await self._owners.get_owner(action.owner or "")
-        image = await self._images.resolve(action.image, action.architecture)
-        await self._require_allowed(request, image, owner)
-        domain_name = action.domain or owner.domain_name
-        group_id = await self._owners.resolve_project(
-            owner, domain_name=domain_name, project=action.group
-        )
-        allowed = await self._scaling_groups.allowed_groups(
-            domain_name=domain_name, group_id=group_id, access_key=owner.access_key
-        )
-        group = request.choose_group(allowed)
-        agents = await self._scaling_groups.agents_of(group.name)
-        spec = request.build(
-            session_id=uuid.uuid4(),
-            creation_id=base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode(),
-            owner=owner,
-            image=image,
-            domain_name=domain_name,
-            group_id=group_id,
-            scaling_group=group,
-            agents=agents,
-            now=self._clock(),
+        spec = await plan_session(
+            request,
+            images=self._images,
+            owners=self._owners,
+            scaling_groups=self._scaling_groups,
+            clock=self._clock,
+            mounts=self._mounts,
         )
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._scheduler.changed(
@@ -110,10 +95,3 @@ class Creation:
             )
         )
         return session
-
-    async def _require_allowed(
-        self, request: SessionRequest, image: ImageData, owner: OwnerData
-    ) -> None:
-        requester = request.action.requester or owner.user_id
-        registries = None if image.is_local else await self._owners.allowed_registries(requester)
-        request.check_image(image, requester, registries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from uuid import uuid5
 
 from bai_manager.services.session.errors import (
     ImageNotAllowed,
@@ -14,9 +15,9 @@ from bai_manager.services.session.errors import (
 from bai_manager.services.session.types import KernelSpec, SessionSpec
 from bai_manager.sokovan.quota import (
     CountBreach,
-    binding_limit,
+    binding_limits,
     concurrency_breach,
-    queueing_breach,
+    queueing_breaches,
 )
 from bai_manager.sokovan.snapshot import PendingKernel, PendingSession
 from bai_manager.types.binary_size import BinarySize
@@ -31,7 +32,7 @@ from bai_manager.types.status import (
 from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -199,13 +200,8 @@ class SessionRequest:
         """The check that ``SessionRepository.enqueue`` runs under its locks."""
 
         def check(state: QuotaState) -> None:
-            _check_containers(spec, state)
-            session = _as_pending(spec)
-            breach = _committed_breach(session, state)
-            if breach is not None and (not spec.queue or breach.never_fits):
-                raise _quota_error(breach)
-            if spec.queue and (waiting := queueing_breach(session, state.limits, state.occupancy)):
-                raise _quota_error(waiting)
+            for error in objections(spec, state, queue=spec.queue):
+                raise error
 
         return check
 
@@ -312,17 +308,29 @@ def _require_large_enough(
     )
 
 
-def _check_containers(spec: SessionSpec, state: QuotaState) -> None:
+def objections(spec: SessionSpec, state: QuotaState, *, queue: bool) -> Iterator[QuotaExceeded]:
+    """Everything that forbids to enqueue the session, the first to be told first.
+
+    Limits on waiting hold for every session, because every session begins PENDING. With
+    ``queue``, a limit that is only used up at the moment is no objection.
+    """
     asked, limit = len(spec.kernels), state.max_containers_per_session
     if asked > limit:
-        raise QuotaExceeded(
+        yield QuotaExceeded(
             f"The key pair's policy allows {limit} kernels in a session; asked for {asked}.",
             hint="Ask for fewer, or have the policy's max_containers_per_session raised.",
             details={"level": "keypair", "limit": limit, "used": 0, "requested": asked},
         )
+    session = as_pending(spec)
+    for breach in _committed_breaches(session, state):
+        if not queue or breach.never_fits:
+            yield _quota_error(breach)
+    for waiting in queueing_breaches(session, state.limits, state.occupancy):
+        yield _quota_error(waiting)
 
 
-def _as_pending(spec: SessionSpec) -> PendingSession:
+def as_pending(spec: SessionSpec) -> PendingSession:
+    """The session as the scheduler will see it; kernels have ids made up for the occasion."""
     return PendingSession(
         id=spec.id,
         creation_id=spec.creation_id,
@@ -337,7 +345,7 @@ def _as_pending(spec: SessionSpec) -> PendingSession:
         created_at=spec.created_at,
         kernels=tuple(
             PendingKernel(
-                kernel_id=spec.id,
+                kernel_id=uuid5(spec.id, kernel.cluster_hostname),
                 architecture=spec.architecture,
                 requested_slots=kernel.requested_slots,
             )
@@ -345,17 +353,23 @@ def _as_pending(spec: SessionSpec) -> PendingSession:
         ),
         cluster_size=len(spec.kernels),
         priority=spec.priority,
+        starts_at=spec.starts_at,
     )
 
 
-def _committed_breach(
+def _committed_breaches(
     session: PendingSession, state: QuotaState
-) -> CountBreach | LimitBreach | None:
-    """The limit that binds first, counting what runs and what already waits."""
-    occupancy = state.occupancy
-    return concurrency_breach(
-        session.access_key, state.limits, occupancy, private=session.is_private
-    ) or binding_limit(session.owner, session.requested_slots, state.limits, occupancy)
+) -> list[CountBreach | LimitBreach]:
+    """The limits that would be passed, counting what runs and what already waits.
+
+    What can never hold the request comes before what is only in use; then the nearest to the
+    caller: the number of sessions, key pair, user, project, domain.
+    """
+    limits, occupancy = state.limits, state.occupancy
+    number = concurrency_breach(session.access_key, limits, occupancy, private=session.is_private)
+    resources = binding_limits(session.owner, session.requested_slots, limits, occupancy)
+    breaches: list[CountBreach | LimitBreach] = [number, *resources] if number else [*resources]
+    return sorted(breaches, key=lambda breach: not breach.never_fits)
 
 
 def _quota_error(breach: CountBreach | LimitBreach) -> QuotaExceeded:

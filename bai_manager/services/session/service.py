@@ -50,6 +50,7 @@ from bai_manager.types.status import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from bai_manager.actions.base import ActionResult
@@ -108,13 +109,14 @@ class SessionService:
         sessions: SessionRepository,
         changes: SessionChangeRepository,
         records: SessionRecordRepository,
-        creation: Creation,
+        creation: Callable[[], Creation],
         agents: Agents,
-        abuse: AbuseReports,
+        abuse: Callable[[], AbuseReports],
         scheduler: Scheduler,
         console: ConsoleSink,
         clock: Clock,
     ) -> None:
+        """``creation`` and ``abuse`` are built when they are needed: most commands do not."""
         self._sessions = sessions
         self._changes = changes
         self._records = records
@@ -132,7 +134,7 @@ class SessionService:
             SessionRequest,
         )
 
-        session, created = await self._creation.existing_or_new(SessionRequest(action))
+        session, created = await self._creation().existing_or_new(SessionRequest(action))
         if action.wait:
             session = await self._waiting.until(session, SessionStatus.RUNNING, action.timeout)
         else:
@@ -402,7 +404,7 @@ class SessionService:
         return GetAbusingReportActionResult(
             session_id=session.id,
             kernel=kernel.id,
-            abuse_report=await self._abuse.read(kernel.id),
+            abuse_report=await self._abuse().read(kernel.id),
         )
 
     async def _mark(self, session: SessionData, reason: str) -> SessionStatus | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.types.json import JsonObject, JsonValue
+    from bai_manager.types.mounts import VFolderMount
     from bai_manager.types.resource_slot import ResourceSlot
     from bai_manager.types.status import (
         ClusterMode,
@@ -141,6 +142,7 @@ class SessionSpec:
     queue: bool
     created_at: datetime
     depends_on: tuple[str, ...] = ()
+    mounts: tuple[VFolderMount, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

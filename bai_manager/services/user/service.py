@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.usage import UsageRepository
     from bai_manager.repositories.user import UserRepository
     from bai_manager.repositories.user_purge import UserPurgeRepository
@@ -65,7 +66,8 @@ class UserService:
     """Manages users.
 
     ``hash_password`` takes its time, so it runs in a thread; ``token`` is where random bytes
-    come from; ``sessions`` ends what a purge has to end first.
+    come from; ``sessions`` ends what a purge has to end first; ``memory`` is what a manager
+    counts of key pairs.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class UserService:
         new_ssh_keypair: Callable[[], SSHKeypair],
         token: Token,
         clock: Clock,
+        memory: ManagerMemory,
     ) -> None:
         self._users = users
         self._purges = purges
@@ -88,6 +91,7 @@ class UserService:
         self._new_ssh_keypair = new_ssh_keypair
         self._token = token
         self._clock = clock
+        self._memory = memory
 
     async def list_users(self, action: ListUsersAction) -> ListUsersActionResult:
         """Users that may be seen."""
@@ -150,6 +154,7 @@ class UserService:
         await self._purges.purge(
             plan, action.choices, requester=action.requester, now=self._clock()
         )
+        await self._memory.forget_keypairs(plan.keypairs)
         return PurgeUserActionResult(plan=plan)
 
     async def set_password(self, action: SetUserPasswordAction) -> SetUserPasswordActionResult:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -63,6 +64,19 @@ class KernelFolder:
     @property
     def is_starting(self) -> bool:
         return self.is_held and not self.has_ended and self.creation_info() is None
+
+    def mark_access(self) -> None:
+        """Somebody uses it now."""
+        with suppress(OSError):
+            Path(self.path, state.ACCESS).touch(0o600)
+
+    @property
+    def last_access(self) -> float | None:
+        """Unix time of the last use, or of its start before there was one; None without it."""
+        for name in (state.ACCESS, state.SPEC):
+            with suppress(OSError):
+                return Path(self.path, name).stat().st_mtime
+        return None
 
     def read(self, name: str) -> JsonObject | None:
         return state.read_json(self._file(name))
@@ -145,6 +159,7 @@ class KernelFolder:
         """Remove what only a living kernel needs; its records and its log stay."""
         for name in (state.WORK, state.SOCKET, state.BOOTSTRAP):
             remove_tree(self._file(name))
+        Path(self.path, state.ACCESS).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove all of it, the lock file last; the lock must be held."""

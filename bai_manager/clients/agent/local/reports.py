@@ -48,6 +48,7 @@ def report_on(folder: KernelFolder) -> KernelReport:
         batch_exit_code=_integer(batch.get("exit_code")),
         reason=_text(told.get("reason")),
         ended_at=_time(told.get("ended_at")),
+        last_access=_time(folder.last_access),
     )
 
 

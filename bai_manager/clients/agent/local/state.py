@@ -10,6 +10,7 @@
         stop.json             why the kernel is asked to end
         exit.json             how it ended; from then on the kernel is over
         bootstrap.sh          run before the kernel serves; absent when there is none
+        access                when it was used last: its modification time
         sock                  the supervisor's Unix socket, 0600
         log, log.1            console output, newest part
         supervisor.log        what the supervisor itself had to say
@@ -42,6 +43,7 @@ STATE = "state.json"
 STOP = "stop.json"
 EXIT = "exit.json"
 BOOTSTRAP = "bootstrap.sh"
+ACCESS = "access"
 SOCKET = "sock"
 SUPERVISOR_LOG = "supervisor.log"
 WORK = "work"

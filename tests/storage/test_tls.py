@@ -1,0 +1,88 @@
+"""Storage proxies behind TLS: trusted when their authority is, and not otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bai_manager.clients.probes import ServiceUnreachable, storage_probe
+from bai_manager.clients.storage_proxy.errors import AuthorityUnreadable, StorageUnreachable
+from bai_manager.clients.storage_proxy.http import HttpStorageClient
+from bai_manager.types.credentials import Secret
+from tests.storage.certificates import AUTHORITY, SERVER
+from tests.storage.fake_proxy import SECRET, FakeProxy
+from tests.storage.fault_server import FaultServer
+from tests.storage.helpers import get, new_folder, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, volume: str) -> FaultServer:
+    (tmp_path / "server.pem").write_text(SERVER)
+    (tmp_path / "authority.pem").write_text(AUTHORITY)
+    (tmp_path / "volumes" / volume).mkdir(parents=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    return FaultServer(FakeProxy(tmp_path / "volumes"), tls=context)
+
+
+def client(url: str, *, verify_tls: bool = True, ca_file: Path | None = None) -> HttpStorageClient:
+    return HttpStorageClient(
+        "secure",
+        manager_url=url,
+        client_url=url,
+        secret=Secret(SECRET),
+        verify_tls=verify_tls,
+        ca_file=ca_file,
+    )
+
+
+@pytest.mark.parametrize("trust", ["authority", "anybody"])
+async def test_files_go_through_tls(proxy: FaultServer, tmp_path: Path, trust: str) -> None:
+    authority = tmp_path / "authority.pem"
+    async with proxy, asyncio.timeout(10):
+        storage = (
+            client(proxy.url, ca_file=authority)
+            if trust == "authority"
+            else client(proxy.url, verify_tls=False)
+        )
+        folder = new_folder("volume1")
+        await storage.create_folder(folder)
+        await put(storage, folder, "file", b"x" * 2_000_000)
+        assert await get(storage, folder, "file") == b"x" * 2_000_000
+        await storage.aclose()
+
+
+async def test_its_health_is_asked_by_the_same_authority(
+    proxy: FaultServer, tmp_path: Path
+) -> None:
+    secret, authority = Secret(SECRET), tmp_path / "authority.pem"
+    async with proxy:
+        trusting = storage_probe("secure", proxy.url, secret, verify=True, ca_file=authority)
+        assert (await trusting.ask()).version == "25.17.0"
+        with pytest.raises(ServiceUnreachable):
+            await storage_probe("secure", proxy.url, secret, verify=True).ask()
+
+
+async def test_unknown_authority_is_not_trusted_and_said(proxy: FaultServer) -> None:
+    async with proxy:
+        storage = client(proxy.url)
+        with pytest.raises(StorageUnreachable, match="not trusted") as raised:
+            await storage.volumes()
+        assert "verify_tls" in str(raised.value.hint)
+        await storage.aclose()
+
+
+async def test_authority_file_that_cannot_be_read_is_a_matter_of_configuration(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+    for name in ("nothing.pem", "nonsense.pem"):
+        storage = client("https://127.0.0.1:1", ca_file=tmp_path / name)
+        with pytest.raises(AuthorityUnreadable, match=name):
+            await storage.volumes()
