@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bai_manager.actions.actor import Actor
-    from bai_manager.actions.monitors.base import Monitor
+    from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.template.service import TemplateService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
@@ -110,6 +111,19 @@ class ProfileAuthorizer:
 
     async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
         return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class LaterAudit:
+    """The audit log, whose database is needed when there is something to record."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def record_started(self, run: Run) -> None:
+        await self._app.audit_log.record_started(run)
+
+    async def record_finished(self, run: Run, outcome: Outcome) -> None:
+        await self._app.audit_log.record_finished(run, outcome)
 
 
 class LaterSessions:
@@ -152,7 +166,7 @@ class App:
         return ActionProcessor(
             service_of=self.service,
             authorizer=ProfileAuthorizer(self),
-            audit=self.audit_log,
+            audit=LaterAudit(self),
             clock=self._clock,
             new_id=uuid4,
             monitors=self._monitors,
@@ -514,6 +528,16 @@ class App:
         return ImageService(images=ImageRepository(self.database))
 
     @cached_property
+    def template_service(self) -> TemplateService:
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.template import TemplateRepository  # noqa: PLC0415
+        from bai_manager.services.template.service import TemplateService  # noqa: PLC0415
+
+        return TemplateService(
+            templates=TemplateRepository(self.database), owners=OwnerRepository(self.database)
+        )
+
+    @cached_property
     def container_registry_service(self) -> ContainerRegistryService:
         from bai_manager.repositories.container_registry import (  # noqa: PLC0415
             ContainerRegistryRepository,
@@ -662,16 +686,27 @@ class App:
 
     def _own_probes(self) -> Iterator[Probe]:
         """The database, and on one machine its agent and volume."""
-        from bai_manager.clients.probes import AgentProbe, FolderProbe  # noqa: PLC0415
+        from bai_manager.clients.probes import AgentProbe, FolderProbe, built  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
-        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
 
-        yield DatabaseProbe(self.database, self.database.address, self._clock)
+        yield built("database", self._database_probe)
         if self._config.settings.kind == "embedded":
             for client in self.agents.resident():
                 yield AgentProbe(client, "this machine")
             volumes = LocalVolumes(self._config.paths.data_dir / "volumes")
             yield FolderProbe("local:volume1", volumes.folder("local:volume1"))
+
+    def _database_probe(self) -> Probe:
+        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
+
+        return DatabaseProbe(self.database, self.database.address, self._clock)
+
+    def _prometheus_probe(self) -> Probe:
+        from bai_manager.clients.probes import PrometheusProbe  # noqa: PLC0415
+
+        if self.prometheus is None:
+            raise self._config.missing("prometheus.url")
+        return PrometheusProbe(self.prometheus)
 
     def _cluster_probes(self) -> Iterator[Probe]:
         """Whatever else the profile names."""
@@ -691,8 +726,8 @@ class App:
                     verify=proxy.verify_tls,
                     ca_file=proxy.ca_file,
                 )
-        if self.prometheus is not None:
-            yield probes.PrometheusProbe(self.prometheus)
+        if settings.prometheus.url is not None:
+            yield probes.built("prometheus", self._prometheus_probe)
 
     @cached_property
     def etcd(self) -> EtcdClient:

@@ -34,6 +34,7 @@ class EntityType(StrEnum):
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
     CONTAINER_REGISTRY = "container_registry"
+    TEMPLATE = "template"
     MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"

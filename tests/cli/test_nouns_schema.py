@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
 """These print what another program writes, schemas, or a document."""
 
+TEMPLATE = """
+{kind: task_template, api_version: v1, metadata: {name: walk}, spec: {kernel: {image: python}}}
+"""
 DIGEST = f"sha256:{'ab' * 32}"
 COMMANDS: dict[str, str] = {
     "session list": "session list",
@@ -63,6 +66,11 @@ COMMANDS: dict[str, str] = {
     "image update": "image update shell --size 1m",
     "image forget": "image forget shell --dry-run",
     "image purge": "image purge shell --dry-run",
+    "template list": "template list",
+    "template create": "template create TEMPLATE --if-not-exists",
+    "template show": "template show walk",
+    "template update": "template update walk --name walk",
+    "template delete": "template delete walk --dry-run",
     "container-registry list": "container-registry list",
     "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
@@ -219,6 +227,10 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         if path == "session why-pending":
             later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
             done("session", "create", "python", "--name", "walk-4", *later)
+        if path.startswith("template "):
+            known["TEMPLATE"] = str(tmp_path / "template.yaml")
+            (tmp_path / "template.yaml").write_text(TEMPLATE)
+            done("template", "create", known["TEMPLATE"], "--if-not-exists")
         if path == "session convert-to-image":
             done("group", "update", "default", "--container-registry", "local/stable")
         if path == "auth password":

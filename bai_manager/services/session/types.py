@@ -88,6 +88,7 @@ class SessionData:
     batch_timeout: int | None
     created_at: datetime
     terminated_at: datetime | None
+    mounts: list[VFolderMount] = field(default_factory=list)
     kernels: list[KernelData] = field(default_factory=list)
 
     @property
