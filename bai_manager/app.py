@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bai_manager.actions.actor import Actor
-    from bai_manager.actions.monitors.base import Monitor
+    from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.app_proxy.protocol import AppGateway
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
+    from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.auth.service import AuthService
+    from bai_manager.services.container_registry.service import ContainerRegistryService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
     from bai_manager.services.image.service import ImageService
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from bai_manager.services.policy.service import PolicyService
     from bai_manager.services.project_resource_policy.service import ProjectResourcePolicyService
     from bai_manager.services.resource_preset.service import ResourcePresetService
+    from bai_manager.services.running import RunningSessions
     from bai_manager.services.scaling_group.service import ScalingGroupService
     from bai_manager.services.scheduler.service import SchedulerService
     from bai_manager.services.session.actions import (
@@ -65,14 +69,19 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
     from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.template.service import TemplateService
     from bai_manager.services.user.service import UserService
+    from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
     from bai_manager.services.vfolder.service import VFolderService
     from bai_manager.services.vfolder_file.service import VFolderFileService
@@ -102,6 +111,19 @@ class ProfileAuthorizer:
 
     async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
         return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class LaterAudit:
+    """The audit log, whose database is needed when there is something to record."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def record_started(self, run: Run) -> None:
+        await self._app.audit_log.record_started(run)
+
+    async def record_finished(self, run: Run, outcome: Outcome) -> None:
+        await self._app.audit_log.record_finished(run, outcome)
 
 
 class LaterSessions:
@@ -136,6 +158,7 @@ class App:
         self._warn = warn
         self._clock = clock
         self.series_sink: SeriesSink | None = None
+        self._journals: list[ImportJournal] = []
         self.file_sink: FileSink | None = None
 
     @cached_property
@@ -143,7 +166,7 @@ class App:
         return ActionProcessor(
             service_of=self.service,
             authorizer=ProfileAuthorizer(self),
-            audit=self.audit_log,
+            audit=LaterAudit(self),
             clock=self._clock,
             new_id=uuid4,
             monitors=self._monitors,
@@ -375,8 +398,69 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
+            mounts=self.session_mounts,
             console=self._console,
             clock=self._clock,
+        )
+
+    @cached_property
+    def running_sessions(self) -> RunningSessions:
+        from bai_manager.services.running import RunningSessions  # noqa: PLC0415
+
+        return RunningSessions(sessions=self.sessions, agents=self.agents, scheduler=self.scheduler)
+
+    @cached_property
+    def session_app_service(self) -> SessionAppService:
+        from bai_manager.repositories.session_app import SessionAppRepository  # noqa: PLC0415
+        from bai_manager.services.session_app.service import SessionAppService  # noqa: PLC0415
+
+        return SessionAppService(
+            running=self.running_sessions,
+            sessions=self.sessions,
+            apps=SessionAppRepository(self.database),
+            gateway=self._gateway(),
+        )
+
+    @cached_property
+    def session_commit_service(self) -> SessionCommitService:
+        from bai_manager.repositories.session_commit import (  # noqa: PLC0415
+            SessionCommitRepository,
+        )
+        from bai_manager.services.session_commit.service import (  # noqa: PLC0415
+            SessionCommitService,
+        )
+
+        return SessionCommitService(
+            running=self.running_sessions,
+            commits=SessionCommitRepository(self.database),
+            new_id=uuid4,
+            clock=self._clock,
+        )
+
+    def _gateway(self) -> AppGateway:
+        """An app proxy makes ways into a cluster."""
+        if self._config.settings.kind == "cluster":
+            from bai_manager.clients.app_proxy.coordinator import (  # noqa: PLC0415
+                CoordinatorGateway,
+            )
+
+            return CoordinatorGateway(dry_run=self._dry_run)
+        from bai_manager.clients.app_proxy.loopback import LoopbackGateway  # noqa: PLC0415
+
+        return LoopbackGateway()
+
+    @cached_property
+    def session_mounts(self) -> SessionMounts:
+        from bai_manager.repositories.session_mounts import (  # noqa: PLC0415
+            SessionMountRepository,
+        )
+        from bai_manager.services.session.mounts import SessionMounts  # noqa: PLC0415
+
+        return SessionMounts(
+            folders=SessionMountRepository(self.database),
+            storages=self.storages,
+            unprivileged=self._config.settings.kind == "embedded",
+            warn=self._warn,
         )
 
     @cached_property
@@ -444,6 +528,27 @@ class App:
         return ImageService(images=ImageRepository(self.database))
 
     @cached_property
+    def template_service(self) -> TemplateService:
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.template import TemplateRepository  # noqa: PLC0415
+        from bai_manager.services.template.service import TemplateService  # noqa: PLC0415
+
+        return TemplateService(
+            templates=TemplateRepository(self.database), owners=OwnerRepository(self.database)
+        )
+
+    @cached_property
+    def container_registry_service(self) -> ContainerRegistryService:
+        from bai_manager.repositories.container_registry import (  # noqa: PLC0415
+            ContainerRegistryRepository,
+        )
+        from bai_manager.services.container_registry.service import (  # noqa: PLC0415
+            ContainerRegistryService,
+        )
+
+        return ContainerRegistryService(registries=ContainerRegistryRepository(self.database))
+
+    @cached_property
     def auth_service(self) -> AuthService:
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
         from bai_manager.repositories.password import PasswordRepository  # noqa: PLC0415
@@ -475,6 +580,7 @@ class App:
             user=settings.user,
             password=settings.password,
             token=settings.token,
+            ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
 
@@ -580,16 +686,27 @@ class App:
 
     def _own_probes(self) -> Iterator[Probe]:
         """The database, and on one machine its agent and volume."""
-        from bai_manager.clients.probes import AgentProbe, FolderProbe  # noqa: PLC0415
+        from bai_manager.clients.probes import AgentProbe, FolderProbe, built  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
-        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
 
-        yield DatabaseProbe(self.database, self.database.address, self._clock)
+        yield built("database", self._database_probe)
         if self._config.settings.kind == "embedded":
             for client in self.agents.resident():
                 yield AgentProbe(client, "this machine")
             volumes = LocalVolumes(self._config.paths.data_dir / "volumes")
             yield FolderProbe("local:volume1", volumes.folder("local:volume1"))
+
+    def _database_probe(self) -> Probe:
+        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
+
+        return DatabaseProbe(self.database, self.database.address, self._clock)
+
+    def _prometheus_probe(self) -> Probe:
+        from bai_manager.clients.probes import PrometheusProbe  # noqa: PLC0415
+
+        if self.prometheus is None:
+            raise self._config.missing("prometheus.url")
+        return PrometheusProbe(self.prometheus)
 
     def _cluster_probes(self) -> Iterator[Probe]:
         """Whatever else the profile names."""
@@ -610,7 +727,7 @@ class App:
                     ca_file=proxy.ca_file,
                 )
         if settings.prometheus.url is not None:
-            yield probes.prometheus_probe(settings.prometheus.url)
+            yield probes.built("prometheus", self._prometheus_probe)
 
     @cached_property
     def etcd(self) -> EtcdClient:
@@ -712,6 +829,32 @@ class App:
         )
 
     @cached_property
+    def user_import_service(self) -> UserImportService:
+        from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
+        from bai_manager.services.user_import.service import UserImportService  # noqa: PLC0415
+        from bai_manager.types.password import hash_password, verify  # noqa: PLC0415
+        from bai_manager.types.ssh_keys import new_ssh_keypair  # noqa: PLC0415
+
+        return UserImportService(
+            imports=UserImportRepository(self.database),
+            journal_of=self._import_journal,
+            hash_password=hash_password,
+            verify_password=verify,
+            new_ssh_keypair=new_ssh_keypair,
+            token=os.urandom,
+        )
+
+    def _import_journal(self, digest: str, secret_file: str | None) -> Journal:
+        from bai_manager.clients.import_journal import ImportJournal, NoJournal  # noqa: PLC0415
+
+        if self._dry_run:
+            return NoJournal()
+        folder = self._config.paths.state_dir / "imports"
+        journal = ImportJournal(folder / f"{digest}.jsonl", secret_file)
+        self._journals.append(journal)
+        return journal
+
+    @cached_property
     def manifest_service(self) -> ManifestService:
         from bai_manager.repositories.manifest import ManifestRepository  # noqa: PLC0415
         from bai_manager.services.manifest.service import ManifestService  # noqa: PLC0415
@@ -788,6 +931,8 @@ class App:
 
     async def close(self) -> None:
         """Let go of whatever was opened."""
+        for journal in self._journals:
+            journal.close()
         if "agents" in self.__dict__:
             await self.agents.aclose()
         if (prometheus := self.__dict__.get("prometheus")) is not None:

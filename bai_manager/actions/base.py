@@ -33,6 +33,8 @@ class EntityType(StrEnum):
     PROJECT_RESOURCE_POLICY = "project_resource_policy"
     RESOURCE_PRESET = "resource_preset"
     POLICY = "policy"
+    CONTAINER_REGISTRY = "container_registry"
+    TEMPLATE = "template"
     MANIFEST = "manifest"
     VFOLDER = "vfolder"
     VFOLDER_INVITATION = "vfolder_invitation"
@@ -95,8 +97,15 @@ class Operation(StrEnum):
     ALIAS = "alias"
     DEALIAS = "dealias"
     FORGET = "forget"
+    LIST_SERVICES = "list_services"
+    START_SERVICE = "start_service"
+    SHUTDOWN_SERVICE = "shutdown_service"
+    COMMIT = "commit"
+    GET_COMMIT_STATUS = "get_commit_status"
+    CONVERT_TO_IMAGE = "convert_to_image"
     REHEARSE = "rehearse"
     DIFF = "diff"
+    IMPORT = "import"
     APPLY = "apply"
     MEASURE_FILES = "measure_files"
     READ_FILE = "read_file"
@@ -150,6 +159,8 @@ _READS = frozenset(
         Operation.LIST_DOTFILES,
         Operation.GET_BOOTSTRAP_SCRIPT,
         Operation.LIST_MEMBERS,
+        Operation.LIST_SERVICES,
+        Operation.GET_COMMIT_STATUS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,

@@ -44,4 +44,4 @@ def amount_column(
         amount = value(row)
         return None if amount is None else amount_text(amount, unit(row))
 
-    return Column(name, value, human=human, justify="right", title=title, wide=wide)
+    return Column(name, value, human=human, justify="right", title=title, wide=wide, keep=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bai_manager.cli.documents import read_document
 from bai_manager.cli.manifest import (
     DocumentArgument,
     PruneOption,
@@ -13,7 +14,6 @@ from bai_manager.cli.manifest import (
     emit_plan,
     note_unlisted,
     plan_text,
-    read_document,
 )
 from bai_manager.cli.options import cli_of
 from bai_manager.cli.verbs import confirm, counted

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bai_manager.cli.documents import read_document
 from bai_manager.cli.manifest import (
     DocumentArgument,
     PruneOption,
     emit_plan,
     note_unlisted,
-    read_document,
 )
 from bai_manager.cli.options import cli_of
 from bai_manager.errors import ExitCode

@@ -15,7 +15,13 @@ from bai_manager.cli.dotfiles import (
     emit_dotfile,
     emit_dotfiles,
 )
-from bai_manager.cli.options import cli_of
+from bai_manager.cli.options import (
+    FilterOption,
+    LimitOption,
+    SortOption,
+    cli_of,
+    make_query,
+)
 from bai_manager.cli.verbs import confirm
 from bai_manager.services.group.actions import (
     CreateGroupDotfileAction,
@@ -53,13 +59,20 @@ GroupArgument = Annotated[
 
 
 @app.command("list")
-def list_(ctx: typer.Context, group: GroupArgument) -> None:
+def list_(
+    ctx: typer.Context,
+    group: GroupArgument,
+    filters: FilterOption = None,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+) -> None:
     """List the dotfiles of a project.
 
     Example: bai-manager group dotfile list research
     """
     cli = cli_of(ctx)
-    emit_dotfiles(cli, cli.execute(ListGroupDotfilesAction(group=group)).dotfiles)
+    action = ListGroupDotfilesAction(group=group, query=make_query(filters, sort, limit))
+    emit_dotfiles(cli, cli.execute(action).dotfiles)
 
 
 @app.command("show")

@@ -154,6 +154,8 @@ Filters are applied by the database; several must all hold.
   status!=ERROR           none of these
   size>=10GiB             also >, < and <=, for numbers, sizes and times
   name~train              contains, in any case
+  projects=vision         a list that has it; !=, that does not; ~, that has something like it
+  total_resource_slots.cpu>=8  one slot of a map, also as a sort key
   name=a\\,b               a comma in a value
 
   Times      2026-01-31T08:00:00Z  2026-01-31  now  today  yesterday

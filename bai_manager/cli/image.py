@@ -217,8 +217,7 @@ def register(
 ) -> None:
     """Add an image that a known container registry has, or bring a forgotten one back.
 
-    Example: bai-manager image register cr.backend.ai/stable/python:3.13-ubuntu24.04
-      --digest sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+    Example: bai-manager image register local/stable/torch:2.5 --digest sha256:4f53…b945
     """
     cli = cli_of(ctx)
     result = cli.execute(

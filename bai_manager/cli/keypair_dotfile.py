@@ -14,7 +14,14 @@ from bai_manager.cli.dotfiles import (
     emit_dotfile,
     emit_dotfiles,
 )
-from bai_manager.cli.options import OwnerOption, cli_of
+from bai_manager.cli.options import (
+    FilterOption,
+    LimitOption,
+    OwnerOption,
+    SortOption,
+    cli_of,
+    make_query,
+)
 from bai_manager.cli.verbs import confirm
 from bai_manager.services.keypair.actions import (
     CreateKeypairDotfileAction,
@@ -47,13 +54,20 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(ctx: typer.Context, owner: OwnerOption = None) -> None:
+def list_(
+    ctx: typer.Context,
+    filters: FilterOption = None,
+    sort: SortOption = None,
+    limit: LimitOption = None,
+    owner: OwnerOption = None,
+) -> None:
     """List the dotfiles of a key pair.
 
     Example: bai-manager user keypair dotfile list
     """
     cli = cli_of(ctx)
-    emit_dotfiles(cli, cli.execute(ListKeypairDotfilesAction(owner=owner)).dotfiles)
+    action = ListKeypairDotfilesAction(owner=owner, query=make_query(filters, sort, limit))
+    emit_dotfiles(cli, cli.execute(action).dotfiles)
 
 
 @app.command("show")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,6 @@ import typer
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.encode import json_text
 from bai_manager.cli.output.rows import emit_rows
-from bai_manager.errors import InvalidInput
 from bai_manager.services.manifest.types import Verb
 
 if TYPE_CHECKING:
@@ -32,12 +30,6 @@ PruneOption = Annotated[
 SHOWN = 100
 """Changes that are named before somebody is asked; 'diff' shows all."""
 _SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.DEACTIVATE: "-", Verb.DELETE: "-"}
-
-
-class UnreadableDocument(InvalidInput):
-    """The file is not there, or is no text."""
-
-    error_code = "api_parsing_invalid-parameters"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,27 +52,11 @@ COLUMNS: tuple[Column[DifferenceRow], ...] = (
     Column("action", lambda row: row.action.value, keep=True),
     Column("section", lambda row: row.section),
     Column("name", lambda row: row.name, keep=True),
-    Column("field", lambda row: row.field),
+    Column("field", lambda row: row.field, keep=True),
     Column("before", lambda row: row.before, human=lambda row: short(row.before)),
     Column("after", lambda row: row.after, human=lambda row: short(row.after)),
     Column("line", lambda row: row.line, justify="right", wide=True),
 )
-
-
-def read_document(cli: Cli, file: str) -> tuple[str, str]:
-    """The text of a document and what it is called. Raises ``UnreadableDocument``."""
-    if file == "-":
-        return cli.stdin.read(), "standard input"
-    try:
-        return Path(file).read_text(encoding="utf-8"), file
-    except OSError as error:
-        raise UnreadableDocument(
-            f"{file} cannot be read: {error.strerror}.", hint="Look at its name and mode."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UnreadableDocument(
-            f"{file} is no UTF-8 text (byte {error.start}).", hint="Save it as UTF-8."
-        ) from None
 
 
 def emit_plan(cli: Cli, plan: Plan) -> None:
@@ -150,18 +126,9 @@ def _rows(change: Change) -> Iterator[DifferenceRow]:
 
 
 def _whole(differences: Sequence[Difference], side: str) -> JsonValue:
-    """All fields of one thing; members of a list came one by one."""
-    found: dict[str, JsonValue] = {}
-    for one in differences:
-        value: JsonValue = getattr(one, side)
-        if value is None:
-            continue
-        there = found.get(one.field)
-        if there is None:
-            found[one.field] = value
-        else:
-            found[one.field] = [*(there if isinstance(there, list) else [there]), value]
-    return found or None
+    """All fields of one thing that hold something, None for none."""
+    found: dict[str, JsonValue] = {one.field: getattr(one, side) for one in differences}
+    return {name: value for name, value in found.items() if value is not None} or None
 
 
 def _lines(change: Change) -> Iterator[str]:

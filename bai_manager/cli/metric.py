@@ -380,24 +380,28 @@ def usage(
 def serve(
     ctx: typer.Context,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
     ] = 6003,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Of this machine; anybody who reaches it can read."),
+    ] = "127.0.0.1",
 ) -> None:
     """Expose the kernels of this machine to Prometheus, until interrupted.
 
     Example: bai-manager metric serve --port 6003
     """
-    from bai_manager.cli.metric_serve import LOOPBACK, PATH  # noqa: PLC0415 - a server
-    from bai_manager.cli.metric_serve import serve as serve_metrics  # noqa: PLC0415
+    from bai_manager.cli import metric_serve  # noqa: PLC0415 - a server
 
     cli = cli_of(ctx)
 
     def started(chosen: int) -> None:
-        serving = Serving(address=LOOPBACK, port=chosen, url=f"http://{LOOPBACK}:{chosen}{PATH}")
+        url = f"http://{metric_serve.host_of_url(address)}:{chosen}{metric_serve.PATH}"
+        serving = Serving(address=address, port=chosen, url=url)
         emit_object(cli.output, serving, SERVING_FIELDS, name=lambda one: one.url)
 
     async def until_cancelled(processor: ActionProcessor) -> None:
-        await serve_metrics(processor, port, started)
+        await metric_serve.serve(processor, port, started, address=address)
 
     cli.run(until_cancelled)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET, AF_INET6
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
@@ -35,8 +36,14 @@ _PATIENCE: Final = 10.0
 """Seconds; as long as Prometheus waits for a scrape."""
 
 
-async def serve(processor: ActionProcessor, port: int, started: Callable[[int], None]) -> None:
-    """Answer scrapes on loopback until cancelled; ``started`` is told the port.
+async def serve(
+    processor: ActionProcessor,
+    port: int,
+    started: Callable[[int], None],
+    *,
+    address: str = LOOPBACK,
+) -> None:
+    """Answer scrapes on one address until cancelled; ``started`` is told the port.
 
     Raises ``PortTaken``, ``ExporterMissing`` and what exporting once raises.
     """
@@ -51,14 +58,14 @@ async def serve(processor: ActionProcessor, port: int, started: Callable[[int], 
         return asyncio.run_coroutine_threadsafe(scrape(), loop).result(_PATIENCE)
 
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), _handler(answer))
+        server = _server_class(address)((address, port), _handler(answer))
     except (OSError, OverflowError) as error:
         raise PortTaken(
-            f"Nothing can listen on {LOOPBACK}:{port}: {error}.",
-            hint="Give another --port; 0 takes one that is free.",
-            details={"port": port},
+            f"Nothing can listen on {host_of_url(address)}:{port}: {error}.",
+            hint="Give another --port, where 0 takes one that is free, or an --address of this"
+            " machine.",
+            details={"address": address, "port": port},
         ) from error
-    server.daemon_threads = True
     listening = Thread(target=server.serve_forever, daemon=True)
     listening.start()
     try:
@@ -67,6 +74,19 @@ async def serve(processor: ActionProcessor, port: int, started: Callable[[int], 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def host_of_url(address: str) -> str:
+    """The address as it stands before a port."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _server_class(address: str) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = AF_INET6 if ":" in address else AF_INET
+        daemon_threads = True
+
+    return Server
 
 
 def exposition() -> Callable[[Sequence[ExportedSample]], bytes]:

@@ -35,6 +35,8 @@ NOUNS: Mapping[str, Noun] = {
     "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "What sessions can run.", _WORK),
+    "template": Noun("template", "Requests for sessions, kept by name.", _WORK),
+    "container-registry": Noun("container_registry", "Where images come from.", _SYSTEM),
     "vfolder": Noun("vfolder", "Virtual folders, their files and who shares them.", _WORK),
     "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
     "user": Noun("user", "Users, their passwords and key pairs.", _PEOPLE),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.cli.amounts import amount_column, amount_text
 from bai_manager.cli.limits import host_text
 from bai_manager.cli.output.columns import Column
+from bai_manager.services.policy.types import Scope
 
 if TYPE_CHECKING:
     from bai_manager.services.policy.types import (
@@ -18,26 +20,53 @@ if TYPE_CHECKING:
 
 ANY = "any number"
 
-_ALWAYS: tuple[Column[LimitLine], ...] = (
-    Column("resource", lambda line: line.resource, keep=True),
-    Column("scope", lambda line: line.scope, title="Of", keep=True),
+_POLICY: Final = re.compile(r"^(?:(?:key pair|user|project) policy|project|domain) ([^:,]+)")
+
+
+def _short_source(line: LimitLine) -> str:
+    """The name of the policy, project, domain or resource group: ``wide`` says which and where."""
+    if line.scope is Scope.RESOURCE_GROUP:
+        return line.name
+    found = _POLICY.match(line.source)
+    return found[1] if found else line.source
+
+
+_FIRST: tuple[Column[LimitLine], ...] = (
+    Column("resource", lambda line: line.resource),
+    Column(
+        "scope",
+        lambda line: line.scope,
+        title="Of",
+        short=lambda line: "agents" if line.scope is Scope.RESOURCE_GROUP else line.scope.value,
+        keep=True,
+    ),
     Column("name", lambda line: line.name, wide=True),
     amount_column("limit", lambda line: line.limit, lambda line: line.unit),
-    amount_column("used", lambda line: line.used, lambda line: line.unit),
-    amount_column("left", lambda line: line.left, lambda line: line.unit),
 )
 _ASKED: tuple[Column[LimitLine], ...] = (
     amount_column("requested", lambda line: line.requested, lambda line: line.unit, title="Takes"),
-    Column("fits", lambda line: line.fits, title="Fit", justify="right"),
+    Column("fits", lambda line: line.fits, title="Fit", justify="right", keep=True),
 )
 _LAST: tuple[Column[LimitLine], ...] = (
-    Column("binds", lambda line: line.binds, human=lambda line: "first" if line.binds else ""),
+    Column(
+        "binds",
+        lambda line: line.binds,
+        human=lambda line: "first" if line.binds else "",
+        keep=True,
+    ),
+    Column("source", lambda line: line.source, title="From", short=_short_source),
     Column("kind", lambda line: line.kind, wide=True),
     Column("unit", lambda line: line.unit, wide=True),
-    Column("source", lambda line: line.source, title="From"),
 )
-LIMIT_COLUMNS = (*_ALWAYS, *_ASKED, *_LAST)
-LIMIT_COLUMNS_WITHOUT_REQUEST = (*_ALWAYS, *_LAST)
+
+
+def _used(*, wide: bool) -> Column[LimitLine]:
+    return amount_column("used", lambda line: line.used, lambda line: line.unit, wide=wide)
+
+
+_LEFT: Column[LimitLine] = amount_column("left", lambda line: line.left, lambda line: line.unit)
+LIMIT_COLUMNS = (*_FIRST, _used(wide=True), _LEFT, *_ASKED, *_LAST)
+LIMIT_COLUMNS_WITHOUT_REQUEST = (*_FIRST, _used(wide=False), _LEFT, *_LAST)
 
 
 def _nearest(line: LimitLine | None) -> str:

@@ -50,8 +50,8 @@ class Consequence:
 
 
 COLUMNS: tuple[Column[Consequence], ...] = (
-    Column("what", lambda row: row.what, title="Consequence", keep=True),
-    Column("whose", lambda row: row.whose, keep=True),
+    Column("what", lambda row: row.what, title="Consequence"),
+    Column("whose", lambda row: row.whose),
     Column("session", lambda row: row.session),
     Column("resource", lambda row: row.resource),
     amount_column("limit", lambda row: row.limit, lambda row: row.unit),
@@ -157,9 +157,11 @@ def _turn(effect: SessionEffect) -> Iterator[Consequence]:
 
 
 def _summary_over(over: tuple[OverLine, ...]) -> str:
-    newly = len({(one.scope, one.name) for one in over if one.excess and not one.excess_before})
-    still = len({(one.scope, one.name) for one in over if one.excess}) - newly
-    return f"{newly} more" + (f", besides {still} that are over already" if still else "")
+    """``2 newly, 1 already``; who is over two limits counts once."""
+    now = {(one.scope, one.name) for one in over if one.excess_before}
+    then = {(one.scope, one.name) for one in over if one.excess}
+    counts = {"newly": len(then - now), "already": len(then & now), "no longer": len(now - then)}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nobody"
 
 
 def _summary_sessions(effects: tuple[SessionEffect, ...]) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import session_why
+from bai_manager.cli import session_commit, session_service, session_why
 from bai_manager.cli.completion import complete_image, complete_session
 from bai_manager.cli.console import TerminalConsole, raw_writer
+from bai_manager.cli.mounts import MountOption, read_mounts
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.session_columns import UsageRow
     from bai_manager.clients.agent.protocol import FileEntry
     from bai_manager.services.session.actions import (
+        CreateSessionActionResult,
         DestroySessionActionResult,
         ExecuteSessionActionResult,
         GetContainerLogsActionResult,
@@ -114,7 +116,12 @@ SUGGESTION_COLUMNS: tuple[Column[str], ...] = (Column("suggestion", str),)
 @app.command("create")
 def create(
     ctx: typer.Context,
-    image: ImageArgument,
+    image: Annotated[
+        str, typer.Argument(help="Image name or alias.", autocompletion=complete_image)
+    ] = "",
+    template: Annotated[
+        str | None, typer.Option("--template", help="What is not given is as it says.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Default: made up.")] = None,
     resources: Annotated[
         list[str] | None,
@@ -145,6 +152,7 @@ def create(
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="A word to find it by.")] = None,
     priority: Annotated[int, typer.Option("--priority", help="0 to 100; higher first.")] = 10,
+    mounts: MountOption = None,
     bootstrap: Annotated[
         typer.FileText | None, typer.Option("--bootstrap", help="Script to run first.")
     ] = None,
@@ -175,35 +183,45 @@ def create(
     cli = cli_of(ctx)
     defaults = cli.config.settings.defaults
     now = system_clock()
-    result = cli.execute(
-        CreateSessionAction(
-            name=name or f"session-{unique_suffix()}",
-            image=image,
-            architecture=architecture,
-            owner=owner,
-            session_type=SessionType.parse(session_type),
-            resources=parse_assignments(resources or ()),
-            shmem=shmem,
-            cluster_size=cluster_size,
-            cluster_mode=ClusterMode.parse(cluster_mode),
-            domain=domain or defaults.domain,
-            group=group or defaults.project,
-            scaling_group=scaling_group or defaults.scaling_group,
-            environ=parse_environ(environ or ()),
-            tag=tag,
-            priority=priority,
-            startup_command=startup_command,
-            bootstrap_script=bootstrap.read() if bootstrap else None,
-            starts_at=parse_time(starts_at, now, ahead=True) if starts_at else None,
-            batch_timeout=(
-                int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
-            ),
-            reuse_if_exists=reuse,
-            queue=queue,
-            wait=wait,
-            timeout=seconds(timeout, cli),
-        )
+    if not image and template is None:
+        raise typer.BadParameter("Name an image, or a --template.", param_hint="IMAGE")
+    action = CreateSessionAction(
+        name=name or f"session-{unique_suffix()}",
+        image=image,
+        architecture=architecture,
+        owner=owner,
+        session_type=SessionType.parse(session_type),
+        resources=parse_assignments(resources or ()),
+        shmem=shmem,
+        cluster_size=cluster_size,
+        cluster_mode=ClusterMode.parse(cluster_mode),
+        domain=domain or defaults.domain,
+        group=group or defaults.project,
+        scaling_group=scaling_group or defaults.scaling_group,
+        environ=parse_environ(environ or ()),
+        tag=tag,
+        priority=priority,
+        startup_command=startup_command,
+        bootstrap_script=bootstrap.read() if bootstrap else None,
+        starts_at=parse_time(starts_at, now, ahead=True) if starts_at else None,
+        batch_timeout=(
+            int(parse_timedelta(batch_timeout).total_seconds()) if batch_timeout else None
+        ),
+        reuse_if_exists=reuse,
+        mounts=read_mounts(mounts),
+        queue=queue,
+        wait=wait,
+        timeout=seconds(timeout, cli),
     )
+
+    async def created(processor: ActionProcessor) -> CreateSessionActionResult:
+        if template is None:
+            return await processor.run(action)
+        from bai_manager.cli.session_template import templated  # noqa: PLC0415 - --template only
+
+        return await processor.run(await templated(processor, action, template, ctx))
+
+    result = cli.run(created)
     if not result.created:
         cli.terminal.note(f"Session {result.session.name} existed already; it is used as it is.")
     _emit_session(cli, result.session)
@@ -378,6 +396,7 @@ def run(
     environ: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="KEY=VALUE", help="Environment.")
     ] = None,
+    mounts: MountOption = None,
     group: Annotated[
         str | None, typer.Option("--group", "--project", "-g", help="Project.")
     ] = None,
@@ -398,6 +417,7 @@ def run(
         resources=parse_assignments(resources or ()),
         environ=parse_environ(environ or ()),
         group=group or cli.config.settings.defaults.project,
+        mounts=read_mounts(mounts),
         wait=False,
     )
     as_json = cli.output.chosen_format.is_structured
@@ -602,3 +622,5 @@ def _emit_session(cli: Cli, session: SessionData) -> None:
 
 
 app.add_typer(session_why.app)
+app.add_typer(session_service.app, name="service")
+app.add_typer(session_commit.app)

@@ -77,6 +77,11 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
             for kernel in session.kernels
         ),
     ),
+    Column(
+        "mounts",
+        lambda session: [str(mount) for mount in session.mounts],
+        human=lambda session: "\n".join(str(mount) for mount in session.mounts) or None,
+    ),
     Column("startup_command", lambda session: session.startup_command),
     time_column("created_at", lambda session: session.created_at),
     time_column("terminated_at", lambda session: session.terminated_at),

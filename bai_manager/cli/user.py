@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import keypair, user_password
+from bai_manager.cli import keypair, user_import, user_password
 from bai_manager.cli import user_flags as flags
 from bai_manager.cli.options import (
     FilterOption,
@@ -112,6 +112,7 @@ app = typer.Typer(
 )
 app.add_typer(user_password.app, name="password")
 app.add_typer(keypair.app, name="keypair")
+app.command("import")(user_import.import_)
 
 
 @app.command("list")

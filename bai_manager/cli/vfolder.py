@@ -6,45 +6,78 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import vfolder_files, vfolder_transfer
+from bai_manager.cli import (
+    vfolder_files,
+    vfolder_invitation,
+    vfolder_quota,
+    vfolder_share,
+    vfolder_transfer,
+)
+from bai_manager.cli.completion import complete_user
 from bai_manager.cli.options import (
     FilterOption,
     LimitOption,
     SortOption,
     StatusOption,
+    TimeoutOption,
     WatchOption,
     cli_of,
     make_query,
+    seconds,
     targets,
 )
 from bai_manager.cli.output.rows import emit_object, emit_rows
+from bai_manager.cli.purging import ConfirmOption  # noqa: TC001 - Typer evaluates annotations
 from bai_manager.cli.verbs import (
     FailFastOption,
     IfNotExistsOption,
+    IfUnchangedOption,
     IgnoreNotFoundOption,
     confirm,
     counted,
     for_each,
+    note_changed,
     note_created,
 )
-from bai_manager.cli.vfolder_columns import FOLDER_FIELDS, LIST_COLUMNS
-from bai_manager.cli.vfolder_options import FolderArgument, FoldersArgument  # noqa: TC001 - Typer
+from bai_manager.cli.vfolder_columns import (
+    FOLDER_FIELDS,
+    LIST_COLUMNS,
+    SHOW_FIELDS,
+    details_of,
+)
+from bai_manager.cli.vfolder_options import FolderArgument, FoldersArgument  # noqa: TC001 - as above
 from bai_manager.cli.watch import shown
 from bai_manager.services.vfolder.actions import (
+    ChangeVFolderOwnerAction,
+    CloneVFolderAction,
     CreateVFolderAction,
     DeleteVFolderAction,
     GetVFolderAction,
     ListVFoldersAction,
+    PurgeVFolderAction,
+    RenameVFolderAction,
+    RestoreVFolderAction,
+    UpdateVFolderAction,
 )
 from bai_manager.services.vfolder.errors import VFolderNotFound
-from bai_manager.services.vfolder.types import FolderScope, VFolderSpec
+from bai_manager.services.vfolder.types import (
+    FolderScope,
+    SharerKind,
+    VFolderChanges,
+    VFolderSpec,
+)
+from bai_manager.types.binary_size import BinarySize
 from bai_manager.types.status import VFolderUsageMode
+from bai_manager.types.tristate import UNSET
 from bai_manager.types.vfolder import VFolderPermission
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
+    from bai_manager.cli.runtime import Cli
+    from bai_manager.cli.vfolder_columns import VFolderDetails
+    from bai_manager.services.vfolder.actions import GetVFolderActionResult
     from bai_manager.services.vfolder.types import VFolderData
 
 
@@ -52,17 +85,21 @@ class Prints:
     """What each command prints with ``-o json``."""
 
     list_: list[VFolderData]
-    show: VFolderData
+    show: VFolderDetails
     create: VFolderData
+    update: VFolderData
+    rename: VFolderData
     delete: list[Outcome]
+    restore: list[Outcome]
+    purge: VFolderData
+    clone: VFolderData
+    change_owner: VFolderData
 
 
 app = typer.Typer(
     help="Virtual folders, their files and who shares them.\n\nExample: bai-manager vfolder list",
     no_args_is_help=True,
 )
-app.add_typer(vfolder_files.app)
-app.add_typer(vfolder_transfer.app)
 
 
 @app.command("list")
@@ -118,8 +155,8 @@ def show(ctx: typer.Context, folder: FolderArgument, watch: WatchOption = None) 
     action = GetVFolderAction(vfolder=folder)
 
     async def render(processor: ActionProcessor, output: OutputOptions) -> None:
-        found = (await processor.run(action)).vfolder
-        emit_object(output, found, FOLDER_FIELDS, name=lambda f: f.name)
+        found = details_of(await processor.run(action))
+        emit_object(output, found, SHOW_FIELDS, name=lambda f: f.name)
 
     shown(cli, render, watch)
 
@@ -168,6 +205,54 @@ def create(
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
 
 
+@app.command("update")
+def update(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    permission: Annotated[
+        str | None, typer.Option("--permission", "-p", help="ro, rw or wd.")
+    ] = None,
+    cloneable: Annotated[
+        bool | None,
+        typer.Option("--cloneable/--not-cloneable", help="Whether it may be cloned."),
+    ] = None,
+    usage_mode: Annotated[
+        str | None, typer.Option("--usage-mode", help="general, model or data.")
+    ] = None,
+    if_unchanged: IfUnchangedOption = None,
+) -> None:
+    """Change settings of a folder; what is not given stays as it is.
+
+    Example: bai-manager vfolder update datasets --permission ro --cloneable
+    """
+    cli = cli_of(ctx)
+    changes = VFolderChanges(
+        permission=UNSET if permission is None else VFolderPermission.parse(permission),
+        cloneable=UNSET if cloneable is None else cloneable,
+        usage_mode=UNSET if usage_mode is None else VFolderUsageMode.parse(usage_mode),
+    )
+    result = cli.execute(
+        UpdateVFolderAction(vfolder=folder, changes=changes, if_unchanged=if_unchanged)
+    )
+    note_changed(cli, f"Folder {result.vfolder.name}", result.changed)
+    emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
+
+
+@app.command("rename")
+def rename(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+) -> None:
+    """Call a folder otherwise; sessions keep the path it was mounted at.
+
+    Example: bai-manager vfolder rename datasets datasets-2026
+    """
+    cli = cli_of(ctx)
+    result = cli.execute(RenameVFolderAction(vfolder=folder, name=name))
+    emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
+
+
 @app.command("delete")
 def delete(
     ctx: typer.Context,
@@ -181,7 +266,7 @@ def delete(
     """
     cli = cli_of(ctx)
     given = targets(folders, cli)
-    confirm(cli, f"Move {counted(len(given), 'folder')} to the trash?")
+    confirm(cli, f"Move {_holdings(cli, given)} to the trash?")
 
     async def act(processor: ActionProcessor, folder: str) -> str:
         try:
@@ -193,3 +278,136 @@ def delete(
         return "in the trash"
 
     for_each(cli, given, act, noun="folders", fail_fast=fail_fast)
+
+
+@app.command("restore")
+def restore(
+    ctx: typer.Context, folders: FoldersArgument, fail_fast: FailFastOption = False
+) -> None:
+    """Take folders out of the trash.
+
+    Example: bai-manager vfolder restore datasets
+    """
+    cli = cli_of(ctx)
+
+    async def act(processor: ActionProcessor, folder: str) -> str:
+        await processor.run(RestoreVFolderAction(vfolder=folder))
+        return "restored"
+
+    for_each(cli, targets(folders, cli), act, noun="folders", fail_fast=fail_fast)
+
+
+@app.command("purge")
+def purge(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    confirm_name: ConfirmOption = None,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Remove a folder of the trash with all its files, for good; completes an interrupted purge.
+
+    Example: bai-manager vfolder purge datasets --confirm datasets
+    """
+    cli = cli_of(ctx)
+    limit = seconds(timeout, cli)
+    lost: list[VFolderData] = []
+
+    async def body(processor: ActionProcessor) -> VFolderData:
+        if not cli.flags.dry_run:
+            found = await processor.run(GetVFolderAction(vfolder=folder, in_trash=True))
+            lost.append(found.vfolder)
+            cli.terminal.confirm_name(
+                f"{_described(found)} is removed for good.", found.vfolder.name, given=confirm_name
+            )
+        meant = str(lost[0].id) if lost else folder
+        return (await processor.run(PurgeVFolderAction(vfolder=meant, timeout=limit))).vfolder
+
+    emit_object(cli.output, cli.run(body), FOLDER_FIELDS, name=lambda f: f.name)
+
+
+@app.command("clone")
+def clone(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    name: Annotated[str, typer.Argument(help="What to call the clone.")],
+    host: Annotated[
+        str | None, typer.Option("--host", help="PROXY:VOLUME of the same storage.")
+    ] = None,
+    usage_mode: Annotated[
+        str, typer.Option("--usage-mode", help="general, model or data.")
+    ] = "general",
+    permission: Annotated[str, typer.Option("--permission", "-p", help="ro, rw or wd.")] = "rw",
+    cloneable: Annotated[
+        bool, typer.Option("--cloneable/--not-cloneable", help="Whether it may be cloned.")
+    ] = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Copy a folder into a new one of your own; the same command completes an interrupted one.
+
+    Example: bai-manager vfolder clone datasets my-datasets
+    """
+    cli = cli_of(ctx)
+    spec = VFolderSpec(
+        name=name,
+        host=host,
+        usage_mode=VFolderUsageMode.parse(usage_mode),
+        permission=VFolderPermission.parse(permission),
+        cloneable=cloneable,
+    )
+    action = CloneVFolderAction(vfolder=folder, spec=spec, timeout=seconds(timeout, cli))
+    with cli.terminal.progress(f"Cloning {folder}"):
+        result = cli.execute(action)
+    if result.resumed:
+        cli.terminal.note(f"Completed a clone to {name} that had been interrupted.")
+    emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
+
+
+@app.command("change-owner")
+def change_owner(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    user: Annotated[str, typer.Argument(help="E-mail, name or id.", autocompletion=complete_user)],
+) -> None:
+    """Give a user's folder to another; it goes on counting against the first one's quota.
+
+    Example: bai-manager vfolder change-owner datasets user@example.com --yes
+    """
+    cli = cli_of(ctx)
+    confirm(cli, f"Give {_holdings(cli, [folder])} to {user}?")
+    result = cli.execute(ChangeVFolderOwnerAction(vfolder=folder, user=user))
+    emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
+
+
+app.add_typer(vfolder_files.app)
+app.add_typer(vfolder_transfer.app)
+vfolder_share.add_commands(app)
+app.command("hosts")(vfolder_quota.hosts)
+app.add_typer(vfolder_invitation.app, name="invitation")
+app.add_typer(vfolder_quota.app, name="quota")
+
+
+def _holdings(cli: Cli, folders: list[str]) -> str:
+    """What would be touched, as far as can be told before asking."""
+    if len(folders) != 1 or cli.flags.yes or cli.flags.dry_run:
+        return counted(len(folders), "folder")
+    try:
+        return _described(cli.execute(GetVFolderAction(vfolder=folders[0])))
+    except VFolderNotFound:
+        return counted(1, "folder")
+
+
+def _described(found: GetVFolderActionResult) -> str:
+    folder, use = found.vfolder, found.use
+    owner = folder.owner or folder.project
+    size = BinarySize(use.used_bytes) if use is not None and use.used_bytes is not None else None
+    facts = [
+        *([counted(use.file_count, "file")] if use is not None else []),
+        *([str(size)] if size is not None else []),
+        *([shared] if (shared := _others(found)) else []),
+    ]
+    return f"Folder {folder.name} of {owner} ({', '.join(facts) or folder.status.value})"
+
+
+def _others(found: GetVFolderActionResult) -> str:
+    others = [one for one in found.holdings.shared_with if one.kind is SharerKind.USER]
+    return f"shared with {counted(len(others), 'user')}" if others else ""

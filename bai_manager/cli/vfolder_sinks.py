@@ -11,6 +11,7 @@ from bai_manager.cli.output.columns import Column, size_column, status_column
 from bai_manager.cli.output.errors import error_json
 from bai_manager.cli.output.raw import RawWriter
 from bai_manager.cli.output.rows import mark_dry_run, row_writer
+from bai_manager.cli.output.terminal import Unseen
 from bai_manager.services.vfolder_file.sink import NullSink
 from bai_manager.services.vfolder_file.types import TransferResult
 from bai_manager.types.text import printable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
 
 _PIECE = 2**20
+_SHOWN_AT_MOST = 500
 
 
 class ListingSink(NullSink):
@@ -105,12 +107,12 @@ _NOT_MOVED = frozenset({TransferResult.SKIPPED, TransferResult.FAILED})
 class TransferSink(NullSink):
     """Programs get a row for each file, people a bar and what was not moved."""
 
-    def __init__(
-        self, output: OutputOptions, progress: Progress, stdin: TextIO, *, takes_stdout: bool
-    ) -> None:
+    def __init__(self, output: OutputOptions, stdin: TextIO, *, takes_stdout: bool) -> None:
+        self.progress: Progress = Unseen()
         self._output = output
-        self._progress = progress
         self._stdin = stdin
+        self._lines: list[str] = []
+        self._not_moved = 0
         self._raw: ContentSink | None = ContentSink(output) if takes_stdout else None
         self._rows = (
             None
@@ -131,10 +133,10 @@ class TransferSink(NullSink):
             await _readable(fd)
 
     def found(self, size: int) -> None:
-        self._progress.expect(size)
+        self.progress.expect(size)
 
     def moved(self, size: int) -> None:
-        self._progress.advance(size)
+        self.progress.advance(size)
 
     def finished(self, file: TransferredFile, error: BackendAIError | None) -> None:
         if self._rows is not None:
@@ -143,14 +145,20 @@ class TransferSink(NullSink):
                 Transferred(file.path, file.result, file.size, file.checksum, file.message, said)
             )
         elif file.result in _NOT_MOVED:
-            out = self._output.stderr if self._raw is not None else self._output.stdout
-            said_why = f"{printable(file.path)}  {printable(file.message)}"
-            out.write(f"{file.result.value.upper().ljust(7)}  {said_why}\n")
-            out.flush()
+            self._not_moved += 1
+            if self._not_moved <= _SHOWN_AT_MOST:
+                why = f"{printable(file.path)}  {printable(file.message)}"
+                self._lines.append(f"{file.result.value.upper().ljust(7)}  {why}\n")
 
     def close(self) -> None:
+        """Show what is held back while there is a bar on the same terminal."""
         if self._rows is not None:
             self._rows.close()
+        out = self._output.stderr if self._raw is not None else self._output.stdout
+        out.write("".join(self._lines))
+        out.flush()
+        if self._not_moved > len(self._lines):
+            self._output.note(f"… and {self._not_moved - len(self._lines)} more were not moved.")
         mark_dry_run(self._output)
 
 

@@ -10,7 +10,7 @@ from bai_manager.cli.options import cli_of
 from bai_manager.cli.verbs import counted
 from bai_manager.cli.vfolder_options import FolderArgument  # noqa: TC001 - Typer
 from bai_manager.cli.vfolder_sinks import TransferSink
-from bai_manager.errors import ExitCode
+from bai_manager.errors import BackendAIError, ExitCode
 from bai_manager.services.vfolder_file.actions import (
     DownloadVFolderFilesAction,
     UploadVFolderFilesAction,
@@ -148,26 +148,36 @@ def _options(
 def _transfer(
     cli: Cli, action: UploadVFolderFilesAction | DownloadVFolderFilesAction, text: str
 ) -> None:
-    with cli.terminal.progress(text, 0, in_bytes=True) as progress:
-        sink = TransferSink(
-            cli.output, progress, cli.stdin, takes_stdout=action.destination == _STREAM
-        )
-
-        async def main(app: App) -> TransferVFolderFilesActionResult:
-            app.file_sink = sink
-            return await app.processor.run(action)
-
-        try:
-            result = cli.run_app(main)
-        except TransferIncomplete as error:
-            sink.close()
-            cli.terminal.warn(f"{error.message} {error.hint}")
-            raise typer.Exit(ExitCode.PARTIAL) from None
-        except KeyboardInterrupt:
-            cli.terminal.note("Stopped. The same command goes on from here.")
-            raise
+    takes_stdout = action.destination == _STREAM
+    sink = TransferSink(cli.output, cli.stdin, takes_stdout=takes_stdout)
+    try:
+        with cli.terminal.progress(text, in_bytes=True) as progress:
+            sink.progress = progress
+            result = _run(cli, action, sink)
+    except BackendAIError:
+        sink.close()  # what is through is a result, whatever ended the rest
+        raise
     sink.close()
+    if isinstance(result, TransferIncomplete):
+        cli.terminal.warn(f"{result.message} {result.hint}")
+        raise typer.Exit(ExitCode.PARTIAL)
     cli.terminal.note(_summary(result))
+
+
+def _run(
+    cli: Cli, action: UploadVFolderFilesAction | DownloadVFolderFilesAction, sink: TransferSink
+) -> TransferVFolderFilesActionResult | TransferIncomplete:
+    async def main(app: App) -> TransferVFolderFilesActionResult:
+        app.file_sink = sink
+        return await app.processor.run(action)
+
+    try:
+        return cli.run_app(main)
+    except TransferIncomplete as error:
+        return error
+    except KeyboardInterrupt:
+        cli.terminal.note("Stopped. The same command goes on from here.")
+        raise
 
 
 def _summary(result: TransferVFolderFilesActionResult) -> str:

@@ -192,6 +192,9 @@ class PrometheusSettings(_Group):
     token: SecretText | None = Field(
         default=None, description="Bearer token instead of a password."
     )
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="Authorities to trust instead of the system's (PEM)."
+    )
     timeout: Seconds = Field(default=30.0, description="How long to wait for an answer.")
 
 

@@ -26,7 +26,7 @@ from bai_manager.repositories.domain_contents import (
     refuse_unless_empty,
     remove_contents,
 )
-from bai_manager.repositories.query import Field, apply_query
+from bai_manager.repositories.query import Field, apply_query, names_in
 from bai_manager.repositories.rbac import create_domain_role, create_project_role
 from bai_manager.repositories.versions import check_version, version_of
 from bai_manager.services.domain.errors import (
@@ -44,7 +44,7 @@ from bai_manager.services.domain.types import (
 )
 from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 from bai_manager.types.jsonable import to_jsonable
-from bai_manager.types.query import INTEGER, TEXT, TIME, TRUTH
+from bai_manager.types.query import INTEGER, NAMES, SLOTS, TEXT, TIME, TRUTH
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import SESSION_DEAD, ProjectType
 from bai_manager.types.tristate import UNSET
@@ -91,6 +91,10 @@ DOMAIN_FIELDS: Mapping[str, Field] = {
     "description": Field(TEXT, domains.c.description),
     "is_active": Field(TRUTH, domains.c.is_active),
     "integration_id": Field(TEXT, domains.c.integration_id),
+    "total_resource_slots": Field(SLOTS, domains.c.total_resource_slots),
+    "allowed_vfolder_hosts": Field(NAMES, names_in(domains.c.allowed_vfolder_hosts)),
+    "allowed_docker_registries": Field(NAMES, domains.c.allowed_docker_registries),
+    "scaling_groups": Field(NAMES, _SCALING_GROUPS),
     "user_count": Field(INTEGER, _USER_COUNT),
     "project_count": Field(INTEGER, _PROJECT_COUNT),
     "session_count": Field(INTEGER, _SESSION_COUNT),

@@ -14,7 +14,7 @@ from bai_manager.models.session import sessions
 from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.people import resolve_group, resolve_user
-from bai_manager.repositories.query import Field, apply_query
+from bai_manager.repositories.query import Field, apply_query, names_in
 from bai_manager.repositories.rbac import create_project_role
 from bai_manager.repositories.versions import check_version, version_of
 from bai_manager.services.group.errors import (
@@ -35,7 +35,7 @@ from bai_manager.services.group.types import (
 )
 from bai_manager.services.user.errors import UserNotFound
 from bai_manager.types.dotfiles import NO_DOTFILES, pack, unpack
-from bai_manager.types.query import ID, INTEGER, TEXT, TIME, TRUTH, FieldKind
+from bai_manager.types.query import ID, INTEGER, NAMES, SLOTS, TEXT, TIME, TRUTH, FieldKind
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
     SESSION_DEAD,
@@ -103,6 +103,8 @@ GROUP_FIELDS: Mapping[str, Field] = {
     "type": Field(FieldKind.choice(ProjectType), _TYPE),
     "description": Field(TEXT, groups.c.description),
     "is_active": Field(TRUTH, groups.c.is_active),
+    "total_resource_slots": Field(SLOTS, groups.c.total_resource_slots),
+    "allowed_vfolder_hosts": Field(NAMES, names_in(groups.c.allowed_vfolder_hosts)),
     "resource_policy": Field(TEXT, groups.c.resource_policy),
     "integration_id": Field(TEXT, groups.c.integration_id),
     "member_count": Field(INTEGER, _MEMBERS),

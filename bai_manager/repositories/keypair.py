@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, false, func, insert, or_, select, update
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from bai_manager.types.ssh_keys import SSHKeypair
 
 _KEYPAIRS = keypairs.join(users, users.c.uuid == keypairs.c.user)
+_HAS_SSH_KEYPAIR: ColumnElement[Any] = func.coalesce(keypairs.c.ssh_public_key != "", false())
+_HAS_BOOTSTRAP_SCRIPT: ColumnElement[Any] = keypairs.c.bootstrap_script != ""
 _IS_MAIN: ColumnElement[Any] = func.coalesce(
     users.c.main_access_key == keypairs.c.access_key, false()
 )
@@ -55,8 +58,8 @@ _COLUMNS = (
     keypairs.c.resource_policy,
     keypairs.c.rate_limit,
     keypairs.c.num_queries,
-    func.coalesce(keypairs.c.ssh_public_key != "", false()).label("has_ssh_keypair"),
-    (keypairs.c.bootstrap_script != "").label("has_bootstrap_script"),
+    _HAS_SSH_KEYPAIR.label("has_ssh_keypair"),
+    _HAS_BOOTSTRAP_SCRIPT.label("has_bootstrap_script"),
     keypairs.c.last_used,
     keypairs.c.created_at,
     keypairs.c.modified_at,
@@ -73,10 +76,24 @@ KEYPAIR_FIELDS: Mapping[str, Field] = {
     "resource_policy": Field(TEXT, keypairs.c.resource_policy),
     "rate_limit": Field(INTEGER, keypairs.c.rate_limit),
     "num_queries": Field(INTEGER, keypairs.c.num_queries),
+    "has_ssh_keypair": Field(TRUTH, _HAS_SSH_KEYPAIR),
+    "has_bootstrap_script": Field(TRUTH, _HAS_BOOTSTRAP_SCRIPT),
     "last_used": Field(TIME, keypairs.c.last_used),
     "created_at": Field(TIME, keypairs.c.created_at),
     "modified_at": Field(TIME, keypairs.c.modified_at),
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKeypair:
+    """A key pair to be inserted; ``email`` is its user's."""
+
+    user_id: UUID
+    email: str
+    access_key: str
+    secret_key: Secret
+    ssh_keypair: SSHKeypair
+    spec: KeypairSpec
 
 
 class KeypairRepository:
@@ -129,18 +146,15 @@ class KeypairRepository:
                     .where(users.c.uuid == user_id)
                     .with_for_update(read=True, key_share=True)
                 )
-                await insert_keypair(
-                    connection,
+                new = NewKeypair(
                     user_id=user_id,
                     email=email or "",
                     access_key=access_key,
                     secret_key=secret_key,
                     ssh_keypair=ssh_keypair,
-                    is_active=spec.is_active,
-                    is_admin=spec.is_admin,
-                    resource_policy=spec.resource_policy,
-                    rate_limit=spec.rate_limit,
+                    spec=spec,
                 )
+                await insert_keypairs(connection, [new])
                 return await _one(connection, access_key)
         except IntegrityError as error:
             raise _named(error, spec.resource_policy) from error
@@ -246,36 +260,28 @@ class KeypairRepository:
             return found
 
 
-async def insert_keypair(
-    connection: AsyncConnection,
-    *,
-    user_id: UUID,
-    email: str,
-    access_key: str,
-    secret_key: Secret,
-    ssh_keypair: SSHKeypair,
-    is_active: bool,
-    is_admin: bool,
-    resource_policy: str,
-    rate_limit: int,
-) -> None:
-    """One row with what every new key pair has (``reference/value-types.md`` §9)."""
+async def insert_keypairs(connection: AsyncConnection, rows: Sequence[NewKeypair]) -> None:
+    """Rows with what every new key pair has (``reference/value-types.md`` §9)."""
     await connection.execute(
-        insert(keypairs).values(
-            user_id=email,
-            user=user_id,
-            access_key=access_key,
-            secret_key=secret_key.reveal(),
-            is_active=is_active,
-            is_admin=is_admin,
-            resource_policy=resource_policy,
-            rate_limit=rate_limit,
-            num_queries=0,
-            ssh_public_key=ssh_keypair.public_key,
-            ssh_private_key=ssh_keypair.private_key.reveal(),
-            dotfiles=NO_DOTFILES,
-            bootstrap_script="",
-        )
+        insert(keypairs),
+        [
+            {
+                "user_id": row.email,
+                "user": row.user_id,
+                "access_key": row.access_key,
+                "secret_key": row.secret_key.reveal(),
+                "is_active": row.spec.is_active,
+                "is_admin": row.spec.is_admin,
+                "resource_policy": row.spec.resource_policy,
+                "rate_limit": row.spec.rate_limit,
+                "num_queries": 0,
+                "ssh_public_key": row.ssh_keypair.public_key,
+                "ssh_private_key": row.ssh_keypair.private_key.reveal(),
+                "dotfiles": NO_DOTFILES,
+                "bootstrap_script": "",
+            }
+            for row in rows
+        ],
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from bai_manager.models.domain import domains
 from bai_manager.models.group import association_groups_users, groups
@@ -45,12 +48,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from uuid import UUID
 
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from bai_manager.repositories.database import Database
     from bai_manager.services.keypair.types import KeypairData
     from bai_manager.services.manifest.types import Plan
     from bai_manager.services.user.types import NewUserSecrets, UserData
     from bai_manager.types.json import JsonObject
 
+PATIENCE: Final = 10.0
+PAUSE: Final = 0.05
+"""Seconds."""
 PASSES: Final = 3
 """Some changes bring about others: a new user joins the model store, a role marks key pairs."""
 _TABLES: Final = (
@@ -98,8 +106,7 @@ class ManifestRepository:
         """
         async with self._database.together() as part:
             async with part.transaction() as connection:
-                names = ", ".join(f'"{table.name}"' for table in _TABLES)
-                await connection.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
+                await _lock_tables(connection)
             plan = decide(await _state_of(part))
             if fingerprint(plan) != expected:
                 raise ManifestPlanChanged
@@ -110,6 +117,26 @@ class ManifestRepository:
                 plan = decide(await _state_of(part))
             if plan.changes:
                 raise ManifestNotReached(plan.changes)
+
+
+async def _lock_tables(connection: AsyncConnection) -> None:
+    """Keep everybody else from writing, or locking a row, of any of the tables.
+
+    All of them are taken at once or none: who waits holds nothing that others wait for. Raises
+    ``DatabaseBusy`` when that does not succeed for ``PATIENCE``.
+    """
+    names = ", ".join(f'"{table.name}"' for table in _TABLES)
+    statement = text(f"LOCK TABLE {names} IN EXCLUSIVE MODE NOWAIT")
+    for pause in (*[PAUSE] * round(PATIENCE / PAUSE), None):
+        try:
+            async with connection.begin_nested():
+                await connection.execute(statement)
+        except DBAPIError as error:
+            if pause is None or not isinstance(error.orig, LockNotAvailable):
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _state_of(database: Database) -> SiteState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import or_, select
@@ -22,10 +22,16 @@ from bai_manager.repositories.resource_policy import (
     ProjectResourcePolicyRepository,
     UserResourcePolicyRepository,
 )
-from bai_manager.repositories.snapshot import load_agents, load_config, load_snapshot
-from bai_manager.repositories.stock import project_stocks, user_stocks
-from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyChanges
-from bai_manager.services.user_resource_policy.types import UserResourcePolicyChanges
+from bai_manager.repositories.snapshot import limits_of, load_agents, load_config, load_snapshot
+from bai_manager.repositories.stock import bounds_of, oldest_sessions, project_stocks, user_stocks
+from bai_manager.services.keypair_resource_policy.types import (
+    KeypairResourcePolicyChanges,
+    KeypairResourcePolicyData,
+)
+from bai_manager.services.user_resource_policy.types import (
+    UserResourcePolicyChanges,
+    UserResourcePolicyData,
+)
 from bai_manager.sokovan.snapshot import Limits, Occupancy, Snapshot
 from bai_manager.types.status import KERNEL_DEAD, SessionStatus
 from bai_manager.types.vfolder import host_permissions_from_json
@@ -39,18 +45,19 @@ if TYPE_CHECKING:
 
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.open_groups import AllowedGroup
-    from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyData
     from bai_manager.services.project_resource_policy.types import (
         ProjectResourcePolicyChanges,
         ProjectResourcePolicyData,
     )
-    from bai_manager.services.user_resource_policy.types import UserResourcePolicyData
     from bai_manager.sokovan.quota import CountUse
     from bai_manager.sokovan.snapshot import Owner
     from bai_manager.types.vfolder import HostPermissions
 
     PolicyChanges: TypeAlias = (
         KeypairResourcePolicyChanges | UserResourcePolicyChanges | ProjectResourcePolicyChanges
+    )
+    PolicyData: TypeAlias = (
+        KeypairResourcePolicyData | UserResourcePolicyData | ProjectResourcePolicyData
     )
 
 
@@ -153,11 +160,8 @@ class PolicyRepository:
                 ),
                 groups=tuple(
                     [
-                        Snapshot(
-                            now=now,
-                            scaling_group=group.name,
-                            config=await load_config(connection, group.name),
-                            agents=await load_agents(connection, group.name),
+                        replace(
+                            await _empty_queue(connection, group.name, now),
                             limits=limits,
                             occupancy=occupancy,
                         )
@@ -167,34 +171,57 @@ class PolicyRepository:
             )
 
     async def rehearse(self, name: str, changes: PolicyChanges, *, now: datetime) -> Rehearsal:
-        """Change a policy, look at everybody it binds before and after, and take it back.
+        """Change a policy, look at everybody it binds without and with it, and take it back.
 
-        Raises the kind's not-found error.
+        What people have is read once, so that nothing but the policy makes a difference. Raises
+        the kind's not-found error.
         """
         async with self._database.transaction() as connection:
-            count = await self._count(connection, name, changes)
             before = await _bound(connection, name, changes, now)
             trial = await connection.begin_nested()
-            changed = await self._change(connection, name, changes)
-            after = await _bound(connection, name, changes, now)
-            await trial.rollback()
-        return Rehearsal(count=count, changed=changed, before=before, after=after)
-
-    async def _count(self, connection: AsyncConnection, name: str, changes: PolicyChanges) -> int:
-        if isinstance(changes, KeypairResourcePolicyChanges):
-            return (await self._of_keypairs.one(connection, name)).keypair_count
-        if isinstance(changes, UserResourcePolicyChanges):
-            return (await self._of_users.one(connection, name)).user_count
-        return (await self._of_projects.one(connection, name)).project_count
+            try:
+                policy, changed = await self._change(connection, name, changes)
+                after = await _bound_otherwise(connection, before, policy)
+            finally:
+                await trial.rollback()
+        return Rehearsal(count=_count(policy), changed=changed, before=before, after=after)
 
     async def _change(
         self, connection: AsyncConnection, name: str, changes: PolicyChanges
-    ) -> tuple[str, ...]:
+    ) -> tuple[PolicyData, tuple[str, ...]]:
         if isinstance(changes, KeypairResourcePolicyChanges):
-            return (await self._of_keypairs.change(connection, name, changes))[1]
+            return await self._of_keypairs.change(connection, name, changes)
         if isinstance(changes, UserResourcePolicyChanges):
-            return (await self._of_users.change(connection, name, changes))[1]
-        return (await self._of_projects.change(connection, name, changes))[1]
+            return await self._of_users.change(connection, name, changes)
+        return await self._of_projects.change(connection, name, changes)
+
+
+def _count(policy: PolicyData) -> int:
+    """How many a policy binds."""
+    if isinstance(policy, KeypairResourcePolicyData):
+        return policy.keypair_count
+    if isinstance(policy, UserResourcePolicyData):
+        return policy.user_count
+    return policy.project_count
+
+
+async def _bound_otherwise(connection: AsyncConnection, before: Bound, policy: PolicyData) -> Bound:
+    """The same people with the limits that hold now."""
+    bounds = bounds_of(policy)
+    stocks = tuple(replace(use, limit=bounds[use.counted]) for use in before.stocks)
+    if not before.access_keys:
+        return replace(before, stocks=stocks)
+    return replace(
+        before,
+        limits=await _limits_of(connection, before.access_keys, before.main_of),
+        stocks=stocks,
+        snapshots=tuple(
+            [
+                replace(snapshot, limits=await limits_of(connection, snapshot.pending))
+                for snapshot in before.snapshots
+            ]
+        ),
+    )
 
 
 async def _bound(
@@ -232,23 +259,29 @@ async def _bound_keypairs(connection: AsyncConnection, name: str, now: datetime)
     access_keys = tuple(row.access_key for row in rows)
     main_of = tuple(row.main_of for row in rows if row.main_of is not None)
     theirs = or_(kernels.c.access_key.in_(access_keys), kernels.c.user_uuid.in_(main_of))
-    limits = await load_limits(
-        connection,
-        await known_slots(connection),
-        access_keys=access_keys,
-        user_ids=main_of,
-        group_ids=(),
-        domain_names=(),
-    )
     groups_in_question = await _waited_in(connection, access_keys, main_of)
     return Bound(
         access_keys=access_keys,
         main_of=main_of,
-        limits=limits,
+        limits=await _limits_of(connection, access_keys, main_of),
         occupancy=await load_occupancy(connection, where=theirs),
+        stocks=await oldest_sessions(connection, keypairs.c.resource_policy == name, now),
         snapshots=tuple(
             [await load_snapshot(connection, group, now=now) for group in groups_in_question]
         ),
+    )
+
+
+async def _limits_of(
+    connection: AsyncConnection, access_keys: Sequence[str], user_ids: Sequence[UUID]
+) -> Limits:
+    return await load_limits(
+        connection,
+        await known_slots(connection),
+        access_keys=access_keys,
+        user_ids=user_ids,
+        group_ids=(),
+        domain_names=(),
     )
 
 
@@ -292,6 +325,16 @@ async def _policy_names(
         select(groups.c.resource_policy).where(groups.c.id == owner.group_id)
     )
     return row.of_keypair, row.of_main, row.of_user, of_project or ""
+
+
+async def _empty_queue(connection: AsyncConnection, group: str, now: datetime) -> Snapshot:
+    """A resource group with its agents, and nobody waiting."""
+    return Snapshot(
+        now=now,
+        scaling_group=group,
+        config=await load_config(connection, group),
+        agents=await load_agents(connection, group),
+    )
 
 
 async def _host_grants(connection: AsyncConnection, owner: Owner) -> list[HostGrant]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import String, Uuid, and_, cast, delete, func, insert, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from bai_manager.models.rbac import (
@@ -18,7 +19,7 @@ from bai_manager.models.rbac import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,34 +39,48 @@ _RESOURCES = ("vfolder", "image", "session")
 
 
 async def create_user_role(connection: AsyncConnection, user_id: UUID, domain_name: str) -> None:
-    """The user's own role, held by the user, and the user's place in the domain."""
-    role_id = await _create_role(
+    """As ``create_user_roles``, for one user."""
+    await create_user_roles(connection, {user_id: domain_name})
+
+
+async def create_user_roles(connection: AsyncConnection, people: Mapping[UUID, str]) -> None:
+    """Each user's own role, held by the user, and the user's place in the domain.
+
+    ``people`` maps ids of users to the names of their domains.
+    """
+    role_ids = await _create_roles(
         connection,
-        f"user-{str(user_id)[:8]}",
-        scope=("user", str(user_id)),
+        [(f"user-{str(user_id)[:8]}", ("user", str(user_id))) for user_id in people],
         granted=[(entity, operation) for entity in _RESOURCES for operation in _OPERATIONS]
         + [("user", operation) for operation in _OPERATIONS if operation != "create"],
     )
-    await connection.execute(insert(user_roles).values(user_id=user_id, role_id=role_id))
-    await register_entity(connection, scope=("domain", domain_name), entity=("user", str(user_id)))
+    await connection.execute(
+        insert(user_roles),
+        [
+            {"user_id": user_id, "role_id": role_id}
+            for user_id, role_id in zip(people, role_ids, strict=True)
+        ],
+    )
+    await register_entities(
+        connection,
+        [(("domain", domain), ("user", str(user_id))) for user_id, domain in people.items()],
+    )
 
 
 async def create_project_role(connection: AsyncConnection, project_id: UUID) -> None:
     """The role of the project's administrators."""
-    await _create_role(
+    await _create_roles(
         connection,
-        f"project-{str(project_id)[:8]}-admin",
-        scope=("project", str(project_id)),
+        [(f"project-{str(project_id)[:8]}-admin", ("project", str(project_id)))],
         granted=_admin_grants(),
     )
 
 
 async def create_domain_role(connection: AsyncConnection, domain_name: str) -> None:
     """The role of the domain's administrators."""
-    await _create_role(
+    await _create_roles(
         connection,
-        f"domain-{domain_name}-admin"[:64],
-        scope=("domain", domain_name),
+        [(f"domain-{domain_name}-admin"[:64], ("domain", domain_name))],
         granted=_admin_grants(),
     )
 
@@ -74,17 +89,24 @@ async def register_entity(
     connection: AsyncConnection, *, scope: tuple[str, str], entity: tuple[str, str]
 ) -> None:
     """Place an entity in a scope; placing it twice is one place."""
-    scope_type, scope_id = scope
-    entity_type, entity_id = entity
+    await register_entities(connection, [(scope, entity)])
+
+
+async def register_entities(
+    connection: AsyncConnection, places: Sequence[tuple[tuple[str, str], tuple[str, str]]]
+) -> None:
+    """Place entities in scopes, each a pair of type and id."""
     await connection.execute(
-        upsert(association_scopes_entities)
-        .values(
-            scope_type=scope_type,
-            scope_id=scope_id,
-            entity_type=entity_type,
-            entity_id=entity_id,
-        )
-        .on_conflict_do_nothing()
+        upsert(association_scopes_entities).on_conflict_do_nothing(),
+        [
+            {
+                "scope_type": scope_type,
+                "scope_id": scope_id,
+                "entity_type": entity_type,
+                "entity_id": entity_id,
+            }
+            for (scope_type, scope_id), (entity_type, entity_id) in places
+        ],
     )
 
 
@@ -132,25 +154,43 @@ def _admin_grants() -> list[tuple[str, str]]:
     return [(entity, operation) for entity in (*_RESOURCES, "user") for operation in _OPERATIONS]
 
 
-async def _create_role(
+async def _create_roles(
     connection: AsyncConnection,
-    name: str,
+    scopes: Sequence[tuple[str, tuple[str, str]]],
     *,
-    scope: tuple[str, str],
     granted: Collection[tuple[str, str]],
-) -> UUID:
-    role_id, group_id = uuid4(), uuid4()
-    await connection.execute(insert(roles).values(id=role_id, name=name))
+) -> list[UUID]:
+    """A role for each name and scope, all with the same grants: pairs of entity and operation."""
+    role_ids, group_ids = ([uuid4() for _ in scopes] for _ in range(2))
     await connection.execute(
-        insert(permission_groups).values(
-            id=group_id, role_id=role_id, scope_type=scope[0], scope_id=scope[1]
-        )
-    )
-    await connection.execute(
-        insert(permissions),
+        insert(roles),
         [
-            {"permission_group_id": group_id, "entity_type": entity, "operation": operation}
-            for entity, operation in granted
+            {"id": role_id, "name": name}
+            for role_id, (name, _) in zip(role_ids, scopes, strict=True)
         ],
     )
-    return role_id
+    await connection.execute(
+        insert(permission_groups),
+        [
+            {"id": group_id, "role_id": role_id, "scope_type": scope_type, "scope_id": scope_id}
+            for group_id, role_id, (_, (scope_type, scope_id)) in zip(
+                group_ids, role_ids, scopes, strict=True
+            )
+        ],
+    )
+    entities, operations = zip(*granted, strict=True)
+    groups = func.unnest(cast(group_ids, ARRAY(Uuid))).table_valued("id").render_derived()
+    grants = (
+        func.unnest(cast([*entities], ARRAY(String)), cast([*operations], ARRAY(String)))
+        .table_valued("entity_type", "operation")
+        .render_derived()
+    )
+    await connection.execute(
+        insert(permissions).from_select(
+            ["permission_group_id", "entity_type", "operation"],
+            select(groups.c.id, grants.c.entity_type, grants.c.operation).select_from(
+                groups.join(grants, true())
+            ),
+        )
+    )
+    return role_ids

@@ -16,7 +16,7 @@ from bai_manager.models.resource_policy import (
     user_resource_policies,
 )
 from bai_manager.models.user import keypairs, users
-from bai_manager.repositories.query import Field, apply_query
+from bai_manager.repositories.query import Field, apply_query, names_in
 from bai_manager.repositories.versions import check_version, version_of
 from bai_manager.services.keypair_resource_policy import errors as keypair_errors
 from bai_manager.services.keypair_resource_policy import types as keypair_types
@@ -40,7 +40,7 @@ from bai_manager.services.user_resource_policy.types import (
     UserResourcePolicySpec,
 )
 from bai_manager.types.jsonable import to_jsonable
-from bai_manager.types.query import INTEGER, SIZE, TEXT, TIME, FieldKind
+from bai_manager.types.query import INTEGER, NAMES, SIZE_LIMIT, SLOTS, TEXT, TIME, FieldKind
 from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
 from bai_manager.types.vfolder import host_permissions_from_json
 
@@ -243,6 +243,8 @@ class KeypairResourcePolicyRepository(
         "max_containers_per_session": INTEGER,
         "max_pending_session_count": INTEGER,
         "idle_timeout": INTEGER,
+        "total_resource_slots": SLOTS,
+        "max_pending_session_resource_slots": SLOTS,
     }
 
     def _bound(self, visible: Visibility | None) -> AnySelect:
@@ -256,7 +258,11 @@ class KeypairResourcePolicyRepository(
     def _fields(self, visible: Visibility | None) -> Mapping[str, Field]:
         column: ColumnElement[Any] = cast(self.table.c.default_for_unspecified, Text)
         kind = FieldKind.choice(DefaultForUnspecified)
-        return {**super()._fields(visible), "default_for_unspecified": Field(kind, column)}
+        return {
+            **super()._fields(visible),
+            "default_for_unspecified": Field(kind, column),
+            "allowed_vfolder_hosts": Field(NAMES, names_in(self.table.c.allowed_vfolder_hosts)),
+        }
 
     def _read(self, row: AnyRow) -> KeypairResourcePolicyData:
         pending = row.max_pending_session_resource_slots
@@ -307,7 +313,7 @@ class UserResourcePolicyRepository(
     count = "user_count"
     kinds: ClassVar[Mapping[str, FieldKind]] = {
         "max_vfolder_count": INTEGER,
-        "max_quota_scope_size": SIZE,
+        "max_quota_scope_size": SIZE_LIMIT,
         "max_session_count_per_model_session": INTEGER,
         "max_customized_image_count": INTEGER,
     }
@@ -351,7 +357,7 @@ class ProjectResourcePolicyRepository(
     count = "project_count"
     kinds: ClassVar[Mapping[str, FieldKind]] = {
         "max_vfolder_count": INTEGER,
-        "max_quota_scope_size": SIZE,
+        "max_quota_scope_size": SIZE_LIMIT,
         "max_network_count": INTEGER,
     }
 

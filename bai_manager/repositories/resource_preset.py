@@ -28,7 +28,7 @@ from bai_manager.services.resource_preset.types import (
 )
 from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 from bai_manager.types.jsonable import to_jsonable
-from bai_manager.types.query import ID, SIZE, TEXT
+from bai_manager.types.query import ID, SIZE, SLOTS, TEXT
 from bai_manager.types.resource_slot import ResourceSlot
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ RESOURCE_PRESET_FIELDS: Mapping[str, Field] = {
     "id": Field(ID, resource_presets.c.id),
     "name": Field(TEXT, resource_presets.c.name),
     "scaling_group_name": Field(TEXT, resource_presets.c.scaling_group_name),
+    "resource_slots": Field(SLOTS, resource_presets.c.resource_slots),
     "shared_memory": Field(SIZE, resource_presets.c.shared_memory),
 }
 _BY_NAME = (

@@ -157,10 +157,12 @@ class SessionRepository:
             load_quota,
             lock_owner,
         )
+        from bai_manager.repositories.session_mounts import hold_folders  # noqa: PLC0415
 
         try:
             async with self._database.transaction() as connection:
                 await lock_owner(connection, spec)
+                await hold_folders(connection, spec.mounts)
                 check(await load_quota(connection, spec))
                 await insert_session(connection, spec)
                 return await session_with_kernels(connection, spec.id)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bai_manager.sokovan.snapshot import Occupancy
+    from bai_manager.sokovan.snapshot import Limits, Occupancy
 
 
 def _may_take_kernels() -> ColumnElement[bool]:
@@ -77,14 +77,7 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
         config=config,
         pending=pending,
         agents=await load_agents(connection, group),
-        limits=await load_limits(
-            connection,
-            await known_slots(connection),
-            access_keys=sorted({session.access_key for session in pending}),
-            user_ids=sorted({session.user_id for session in pending}),
-            group_ids=sorted({session.group_id for session in pending}),
-            domain_names=sorted({session.domain_name for session in pending}),
-        ),
+        limits=await limits_of(connection, pending),
         occupancy=await load_occupancy_of(connection, group),
     )
     return await with_history_of_places(connection, snapshot)
@@ -93,6 +86,18 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
 async def load_occupancy_of(connection: AsyncConnection, group: str) -> Occupancy:
     """Sums and counts within one resource group alone (``reference/state-machines.md`` §7.2)."""
     return await load_occupancy(connection, where=kernels.c.scaling_group == group)
+
+
+async def limits_of(connection: AsyncConnection, pending: Collection[PendingSession]) -> Limits:
+    """What binds the owners of sessions that wait."""
+    return await load_limits(
+        connection,
+        await known_slots(connection),
+        access_keys=sorted({session.access_key for session in pending}),
+        user_ids=sorted({session.user_id for session in pending}),
+        group_ids=sorted({session.group_id for session in pending}),
+        domain_names=sorted({session.domain_name for session in pending}),
+    )
 
 
 async def load_agents(connection: AsyncConnection, group: str) -> tuple[AgentSnapshot, ...]:

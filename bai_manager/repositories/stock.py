@@ -1,4 +1,4 @@
-"""What users and projects have that their policies count: folders, images, networks."""
+"""What people have that policies bound besides slots: folders, images, networks, lifetimes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,61 @@ from bai_manager.models.group import groups
 from bai_manager.models.image import images
 from bai_manager.models.network import networks
 from bai_manager.models.resource_policy import (
+    keypair_resource_policies,
     project_resource_policies,
     user_resource_policies,
 )
-from bai_manager.models.user import users
+from bai_manager.models.session import kernels
+from bai_manager.models.user import keypairs, users
 from bai_manager.models.vfolder import vfolders
+from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyData
+from bai_manager.services.user_resource_policy.types import UserResourcePolicyData
 from bai_manager.sokovan.quota import Counted, CountUse, Level, positive_or_none
-from bai_manager.types.status import VFOLDER_HARD_DELETED
+from bai_manager.types.status import VFOLDER_HARD_DELETED, KernelStatus, SessionType
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any
 
     from sqlalchemy import ColumnElement, Subquery
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from bai_manager.repositories.rows import AnyRow
+    from bai_manager.services.project_resource_policy.types import ProjectResourcePolicyData
+
 _IMAGE_OWNER = "ai.backend.customized-image.owner"
 _THERE = vfolders.c.status.not_in(VFOLDER_HARD_DELETED)
 """Folders count until they are deleted for good: those in the trash do."""
+
+
+def bounds_of(
+    policy: KeypairResourcePolicyData | UserResourcePolicyData | ProjectResourcePolicyData,
+) -> dict[Counted, int | None]:
+    """The limits of a policy on what is counted here; None is no limit."""
+    if isinstance(policy, KeypairResourcePolicyData):
+        return _bounds_of_keypair(policy)
+    if isinstance(policy, UserResourcePolicyData):
+        return _bounds_of_user(policy)
+    return _bounds_of_project(policy)
+
+
+def _bounds_of_keypair(policy: KeypairResourcePolicyData | AnyRow) -> dict[Counted, int | None]:
+    return {Counted.LIFETIME: positive_or_none(policy.max_session_lifetime)}
+
+
+def _bounds_of_user(policy: UserResourcePolicyData | AnyRow) -> dict[Counted, int | None]:
+    return {
+        Counted.FOLDERS: positive_or_none(policy.max_vfolder_count),
+        Counted.IMAGES: policy.max_customized_image_count,
+    }
+
+
+def _bounds_of_project(policy: ProjectResourcePolicyData | AnyRow) -> dict[Counted, int | None]:
+    networks_allowed: int = policy.max_network_count
+    return {
+        Counted.FOLDERS: positive_or_none(policy.max_vfolder_count),
+        Counted.NETWORKS: None if networks_allowed < 0 else networks_allowed,
+    }
 
 
 async def user_stocks(
@@ -38,7 +76,7 @@ async def user_stocks(
     made = _counted(images.c.labels[_IMAGE_OWNER].astext, images.c.status == "ALIVE")
     rows = await connection.execute(
         select(
-            users.c.email,
+            users.c.email.label("name"),
             policies.c.max_vfolder_count,
             policies.c.max_customized_image_count,
             func.coalesce(folders.c.amount, 0).label("folders"),
@@ -53,23 +91,10 @@ async def user_stocks(
         .order_by(users.c.email)
     )
     return tuple(
-        use
+        CountUse(level=Level.USER, name=row.name, counted=counted, limit=limit, used=used)
         for row in rows
-        for use in (
-            CountUse(
-                level=Level.USER,
-                name=row.email,
-                counted=Counted.FOLDERS,
-                limit=positive_or_none(row.max_vfolder_count),
-                used=row.folders,
-            ),
-            CountUse(
-                level=Level.USER,
-                name=row.email,
-                counted=Counted.IMAGES,
-                limit=row.max_customized_image_count,
-                used=row.images,
-            ),
+        for (counted, limit), used in zip(
+            _bounds_of_user(row).items(), (row.folders, row.images), strict=True
         )
     )
 
@@ -98,24 +123,48 @@ async def project_stocks(
         .order_by(groups.c.domain_name, groups.c.name)
     )
     return tuple(
-        use
+        CountUse(level=Level.PROJECT, name=row.name, counted=counted, limit=limit, used=used)
         for row in rows
-        for use in (
-            CountUse(
-                level=Level.PROJECT,
-                name=row.name,
-                counted=Counted.FOLDERS,
-                limit=positive_or_none(row.max_vfolder_count),
-                used=row.folders,
-            ),
-            CountUse(
-                level=Level.PROJECT,
-                name=row.name,
-                counted=Counted.NETWORKS,
-                limit=None if row.max_network_count < 0 else row.max_network_count,
-                used=row.networks,
-            ),
+        for (counted, limit), used in zip(
+            _bounds_of_project(row).items(), (row.folders, row.networks), strict=True
         )
+    )
+
+
+async def oldest_sessions(
+    connection: AsyncConnection, where: ColumnElement[bool], now: datetime
+) -> tuple[CountUse, ...]:
+    """How long the oldest running session of each key pair that matches has lived, in seconds.
+
+    Inference sessions live as long as they are needed (``reference/value-types.md`` §15).
+    """
+    policies = keypair_resource_policies
+    rows = await connection.execute(
+        select(
+            kernels.c.access_key.label("name"),
+            policies.c.max_session_lifetime,
+            func.min(kernels.c.created_at).label("created_at"),
+        )
+        .join(keypairs, keypairs.c.access_key == kernels.c.access_key)
+        .join(policies, policies.c.name == keypairs.c.resource_policy)
+        .where(
+            where,
+            kernels.c.status == KernelStatus.RUNNING,
+            kernels.c.cluster_role == "main",
+            kernels.c.session_type != SessionType.INFERENCE.name,
+        )
+        .group_by(kernels.c.access_key, policies.c.max_session_lifetime)
+        .order_by(kernels.c.access_key)
+    )
+    return tuple(
+        CountUse(
+            level=Level.KEYPAIR,
+            name=row.name,
+            counted=Counted.LIFETIME,
+            limit=_bounds_of_keypair(row)[Counted.LIFETIME],
+            used=int((now - row.created_at).total_seconds()),
+        )
+        for row in rows
     )
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bai_manager.models.domain import domains
 from bai_manager.models.group import groups
 from bai_manager.models.user import users
-from bai_manager.repositories.keypair import insert_keypair
 from bai_manager.repositories.people import resolve_group, resolve_user
 from bai_manager.repositories.query import apply_query
-from bai_manager.repositories.rbac import create_user_role
 from bai_manager.repositories.user_changes import (
     apply_changes,
     deactivate,
-    join_projects,
     keep_a_superadmin,
 )
+from bai_manager.repositories.user_creation import NewUser, insert_users
 from bai_manager.repositories.user_rows import (
     USER_COLUMNS,
     USER_FIELDS,
@@ -34,7 +33,7 @@ from bai_manager.services.user.errors import (
     UserCreationBadRequest,
     UserModificationBadRequest,
 )
-from bai_manager.types.status import ProjectType, UserRole, UserStatus
+from bai_manager.types.status import ProjectType
 from bai_manager.types.tristate import given
 
 if TYPE_CHECKING:
@@ -89,11 +88,9 @@ class UserRepository:
                 await _refuse_taken(connection, email=spec.email, username=spec.username)
                 projects = await _projects(connection, spec.projects, spec.domain_name)
                 projects |= await _model_store(connection, spec.domain_name)
-                user_id = await _insert_user(connection, spec, secrets)
-                await _insert_main_keypair(connection, user_id, spec, secrets)
-                await join_projects(connection, user_id, projects)
-                await create_user_role(connection, user_id, spec.domain_name)
-                return await get_user_row(connection, user_id)
+                new = NewUser(id=uuid4(), spec=spec, secrets=secrets, projects=frozenset(projects))
+                await insert_users(connection, [new])
+                return await get_user_row(connection, new.id)
         except IntegrityError as error:
             named = _named(error, spec.email, spec.username, spec.resource_policy, spec)
             raise named or error from error
@@ -205,60 +202,6 @@ async def _new_projects(
     if domain_name != user.domain_name:
         return await _model_store(connection, domain_name)
     return None
-
-
-async def _insert_user(
-    connection: AsyncConnection, spec: UserSpec, secrets: NewUserSecrets
-) -> UUID:
-    user_id: UUID = (
-        await connection.execute(
-            insert(users)
-            .values(
-                username=spec.username,
-                email=spec.email,
-                password=secrets.password_hash,
-                need_password_change=spec.need_password_change,
-                full_name=spec.full_name,
-                description=spec.description,
-                status=spec.status.value,
-                domain_name=spec.domain_name,
-                role=spec.role.value,
-                allowed_client_ip=_listed(spec.allowed_client_ip),
-                totp_activated=spec.totp_activated,
-                resource_policy=spec.resource_policy,
-                sudo_session_enabled=spec.sudo_session_enabled,
-                container_uid=spec.container_uid,
-                container_main_gid=spec.container_main_gid,
-                container_gids=_listed(spec.container_gids),
-            )
-            .returning(users.c.uuid)
-        )
-    ).scalar_one()
-    return user_id
-
-
-async def _insert_main_keypair(
-    connection: AsyncConnection, user_id: UUID, spec: UserSpec, secrets: NewUserSecrets
-) -> None:
-    await insert_keypair(
-        connection,
-        user_id=user_id,
-        email=spec.email,
-        access_key=secrets.access_key,
-        secret_key=secrets.secret_key,
-        ssh_keypair=secrets.ssh_keypair,
-        is_active=spec.status is UserStatus.ACTIVE,
-        is_admin=spec.role in {UserRole.SUPERADMIN, UserRole.ADMIN},
-        resource_policy=spec.keypair_resource_policy,
-        rate_limit=spec.rate_limit,
-    )
-    await connection.execute(
-        update(users).where(users.c.uuid == user_id).values(main_access_key=secrets.access_key)
-    )
-
-
-def _listed(values: Sequence[object] | None) -> list[object] | None:
-    return None if values is None else [*values]
 
 
 def _named(

@@ -17,7 +17,7 @@ from bai_manager.repositories.remains import session_owner
 from bai_manager.repositories.versions import version_of
 from bai_manager.services.user.errors import UserNotFound
 from bai_manager.services.user.types import UserData, UserHoldings
-from bai_manager.types.query import ID, INTEGER, TEXT, TIME, TRUTH, FieldKind
+from bai_manager.types.query import ID, INTEGER, NAMES, TEXT, TIME, TRUTH, FieldKind
 from bai_manager.types.status import (
     SESSION_DEAD,
     VFOLDER_DEAD,
@@ -44,6 +44,7 @@ _PROJECTS = (
 _KEYPAIRS = (
     select(func.count()).where(keypairs.c.user == users.c.uuid).correlate(users).scalar_subquery()
 )
+_HAS_PASSWORD: ColumnElement[Any] = users.c.password.is_not(None)
 _STATUS: ColumnElement[Any] = cast(users.c.status, Text)
 _ROLE: ColumnElement[Any] = cast(users.c.role, Text)
 USER_COLUMNS = (
@@ -60,7 +61,7 @@ USER_COLUMNS = (
     users.c.resource_policy,
     users.c.main_access_key,
     _KEYPAIRS.label("keypair_count"),
-    users.c.password.is_not(None).label("has_password"),
+    _HAS_PASSWORD.label("has_password"),
     users.c.need_password_change,
     users.c.password_changed_at,
     users.c.allowed_client_ip,
@@ -84,9 +85,11 @@ USER_FIELDS: Mapping[str, Field] = {
     "status": Field(FieldKind.choice(UserStatus), _STATUS),
     "role": Field(FieldKind.choice(UserRole), _ROLE),
     "domain_name": Field(TEXT, users.c.domain_name),
+    "projects": Field(NAMES, _PROJECTS),
     "resource_policy": Field(TEXT, users.c.resource_policy),
     "main_access_key": Field(TEXT, users.c.main_access_key),
     "keypair_count": Field(INTEGER, _KEYPAIRS),
+    "has_password": Field(TRUTH, _HAS_PASSWORD),
     "need_password_change": Field(TRUTH, users.c.need_password_change),
     "totp_activated": Field(TRUTH, users.c.totp_activated),
     "sudo_session_enabled": Field(TRUTH, users.c.sudo_session_enabled),

@@ -49,9 +49,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.actions.targets import Visibility
     from bai_manager.repositories.database import Database
+    from bai_manager.repositories.vfolder_limits import FolderOwner
     from bai_manager.services.vfolder.types import VFolderData, VFolderSpec
     from bai_manager.types.clock import Clock
     from bai_manager.types.query import Query
@@ -118,15 +120,21 @@ class VFolderRepository:
         access_key: str,
         group_id: UUID | None,
         default_host: str | None,
+        if_not_exists: bool,
         make: Callable[[NewFolder], Awaitable[None]],
-    ) -> VFolderData:
-        """Insert a folder that ``make`` then makes; the row is there only if it succeeded.
+    ) -> tuple[VFolderData, bool]:
+        """Insert a folder that ``make`` then makes, and say whether it is new.
+
+        The row is there only if ``make`` succeeded.
 
         Raises ``NoStorageHost``, ``InsufficientStoragePermission``, ``TooManyVFolders``,
         ``VFolderAlreadyExists``, ``VFolderInvalidParameter``, and what ``make`` raises.
         """
         async with self._database.transaction() as connection:
             owner = await lock_owner(connection, access_key, group_id)
+            found = await _own_of_name(connection, spec.name, owner) if if_not_exists else None
+            if found is not None:
+                return found, False
             hosts = await allowed_hosts(
                 connection, user_id=owner.user_id, access_key=access_key, group_id=group_id
             )
@@ -150,27 +158,22 @@ class VFolderRepository:
                     quota_limit=owner.quota_limit,
                 )
             )
-            return folder
+            return folder, True
 
-    async def find_own(
-        self, name: str, *, access_key: str, group_id: UUID | None
-    ) -> VFolderData | None:
-        """The folder of that name and owner that is not deleted for good."""
-        async with self._database.transaction() as connection:
-            owner = await lock_owner(connection, access_key, group_id)
-            owned = is_own(owner.user_id) if group_id is None else vfolders.c.group == group_id
-            row = (
-                await connection.execute(
-                    folder_select(owner.user_id)
-                    .where(
-                        owned,
-                        vfolders.c.name == name,
-                        vfolders.c.status.not_in(VFOLDER_HARD_DELETED),
-                    )
-                    .limit(1)
-                )
-            ).one_or_none()
-            return None if row is None else folder_of(row)
+
+async def _own_of_name(
+    connection: AsyncConnection, name: str, owner: FolderOwner
+) -> VFolderData | None:
+    """The owner's folder of that name that is not deleted for good."""
+    owned = is_own(owner.user_id) if owner.group_id is None else vfolders.c.group == owner.group_id
+    row = (
+        await connection.execute(
+            folder_select(owner.user_id)
+            .where(owned, vfolders.c.name == name, vfolders.c.status.not_in(VFOLDER_HARD_DELETED))
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else folder_of(row)
 
 
 def _within(scope: FolderScope, viewer: UUID, visible: Visibility) -> ColumnElement[bool]:

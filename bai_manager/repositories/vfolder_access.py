@@ -49,6 +49,8 @@ _GROUP: Final = VFolderOwnershipType.GROUP.value
 _EVERYTHING: Final = frozenset(VFolderHostPermission)
 _RIGHTS: Final = (FolderReach.OWN, FolderReach.SHARED, FolderReach.PROJECT, FolderReach.OFFICE)
 _MATCH_LIMIT: Final = 50
+_owners = users.alias("owners")
+"""Apart from the users that a statement may join."""
 
 
 def is_own(user_id: UUID) -> ColumnElement[bool]:
@@ -79,9 +81,8 @@ def is_under(domain_name: str | None) -> ColumnElement[bool]:
     """What an office reaches: all, or a domain's but for folders of superadmins."""
     if domain_name is None:
         return vfolders.c.id.is_not(None)
-    owners = users.alias("owners")  # the statement around this has users of its own
     superadmins = exists().where(
-        owners.c.uuid == vfolders.c.user, owners.c.role == UserRole.SUPERADMIN.value
+        _owners.c.uuid == vfolders.c.user, _owners.c.role == UserRole.SUPERADMIN.value
     )
     return and_(vfolders.c.domain_name == domain_name, ~superadmins)
 
@@ -225,7 +226,7 @@ def _found(folder: str, actor: Actor, *, in_trash: bool) -> AnySelect:
             reachable,
             vfolders.c.status.not_in(gone),
         )
-        .order_by(vfolders.c.created_at, vfolders.c.id)
+        .order_by(is_reachable_by(actor.user_id).desc(), vfolders.c.created_at, vfolders.c.id)
         .limit(_MATCH_LIMIT)
     )
 

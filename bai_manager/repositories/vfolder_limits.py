@@ -12,7 +12,11 @@ from bai_manager.models.resource_policy import project_resource_policies, user_r
 from bai_manager.models.user import keypairs, users
 from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.vfolder_access import is_reachable_by
-from bai_manager.services.vfolder.errors import TooManyVFolders, VFolderAlreadyExists
+from bai_manager.services.vfolder.errors import (
+    TooManyVFolders,
+    VFolderAlreadyExists,
+    VFolderInvalidParameter,
+)
 from bai_manager.types.status import VFOLDER_HARD_DELETED, ProjectType
 from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
@@ -50,7 +54,10 @@ class FolderOwner:
 async def lock_owner(
     connection: AsyncConnection, access_key: str, group_id: UUID | None = None
 ) -> FolderOwner:
-    """The owner of a folder to be, locked: two folders of one owner are made one by one."""
+    """The owner of a folder to be, locked: two folders of one owner are made one by one.
+
+    Raises ``VFolderInvalidParameter`` for an inactive project.
+    """
     user = (
         await connection.execute(
             select(
@@ -77,12 +84,19 @@ async def lock_owner(
                 select(
                     groups.c.domain_name,
                     groups.c.resource_policy,
+                    groups.c.name,
+                    groups.c.is_active,
                     cast(groups.c.type, Text).label("type"),
                 )
                 .where(groups.c.id == group_id)
                 .with_for_update(key_share=True)
             )
         ).one()
+        if not group.is_active:
+            raise VFolderInvalidParameter(
+                f"Project {group.name!r} is inactive.",
+                hint=f"'bai-manager group update {group.name} --active' brings it back.",
+            )
         policies, policy, domain_name = (
             project_resource_policies,
             group.resource_policy,

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 USAGE_MODE: Final[ColumnElement[Any]] = cast(vfolders.c.usage_mode, Text)
 PERMISSION: Final[ColumnElement[Any]] = cast(vfolders.c.permission, Text)
 OWNERSHIP_TYPE: Final[ColumnElement[Any]] = cast(vfolders.c.ownership_type, Text)
+_MAX_FILES: Final = 1000
+"""What the system writes for every folder, and nobody holds anybody to."""
 
 
 def folder_select(viewer: UUID) -> AnySelect:
@@ -179,7 +181,7 @@ async def insert_folder(
             quota_scope_id=str(owner.quota_scope),
             usage_mode=spec.usage_mode.value,
             permission=permission.value,
-            max_files=0,
+            max_files=_MAX_FILES,
             num_files=0,
             cur_size=0,
             creator=owner.email,

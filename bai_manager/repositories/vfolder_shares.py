@@ -44,16 +44,16 @@ class VFolderSharesRepository:
     async def holdings(self, access: FolderAccess) -> VFolderHoldings:
         """Who can reach the folder, as far as the actor may know, and where it is mounted.
 
-        Whom a folder was shared with, and who was invited, is for those who decide on it.
+        With whom else it is shared, and who was invited, is nothing for those it is shared with.
         """
         async with self._database.transaction() as connection:
             folder = await get_folder_row(connection, access.id, viewer=access.user_id)
-            decides = access.is_owner or access.by_office
+            guest = access.reach is FolderReach.SHARED
             return VFolderHoldings(
                 shared_with=[
                     *_owners(folder),
-                    *await _shared(connection, folder, None if decides else access.user_id),
-                    *(await _invited(connection, folder) if decides else []),
+                    *await _shared(connection, folder, access.user_id if guest else None),
+                    *([] if guest else await _invited(connection, folder)),
                 ],
                 mounted_in=await mounted_folders(connection, vfolders.c.id == folder.id),
             )

@@ -42,6 +42,8 @@ class Counted(StrEnum):
     FOLDERS = "folders"
     IMAGES = "customized images"
     NETWORKS = "networks"
+    LIFETIME = "session lifetime"
+    """In seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

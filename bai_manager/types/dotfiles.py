@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.errors import BackendAIError, Conflict, NotFound
+from bai_manager.types.clock import system_clock
 from bai_manager.types.names import check_dotfile_path, check_file_mode
+from bai_manager.types.query import INTEGER, TEXT
+from bai_manager.types.selection import Picked, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from bai_manager.types.query import Query
 
 MOST_FILES: Final = 100
 MOST_BYTES: Final = 65_536
@@ -161,3 +166,16 @@ def find_dotfile(dotfiles: Sequence[Dotfile], path: str) -> Dotfile:
         if one.path == path:
             return one
     raise DotfileNotFound(path, (one.path for one in dotfiles))
+
+
+def selected_dotfiles(dotfiles: Sequence[Dotfile], query: Query) -> tuple[Dotfile, ...]:
+    """Those that a list asks for; ``size`` is in characters.
+
+    Raises ``UnknownField``, ``InvalidFilter`` and ``InvalidLimit``.
+    """
+    fields = {
+        "path": Picked(TEXT, lambda one: one.path),
+        "permission": Picked(TEXT, lambda one: one.permission),
+        "size": Picked(INTEGER, lambda one: len(one.data)),
+    }
+    return tuple(select_rows(dotfiles, query, fields, now=system_clock()))

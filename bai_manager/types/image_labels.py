@@ -134,6 +134,19 @@ class ImageLabels:
     def customized_name(self) -> str | None:
         return self.raw.get(f"{PREFIX}customized-image.name")
 
+    def check(self) -> None:
+        """Read every label that sessions depend on, so that a wrong one is known now.
+
+        Raises ``InvalidImageLabel`` and ``InvalidServicePorts``.
+        """
+        _ = self.kernelspec, self.service_ports, self.minimum, self.maximum
+        if self.role is ImageRole.INFERENCE and not (self.model_path and self.model_format):
+            raise InvalidImageLabel(
+                "ai.backend.role=INFERENCE",
+                "it also needs ai.backend.model-path and ai.backend.model-format",
+                example="ai.backend.model-path=/models",
+            )
+
     def _get(self, key: str, default: str = "") -> str:
         return self.raw.get(f"{PREFIX}{key}") or default
 

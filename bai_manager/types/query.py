@@ -28,6 +28,7 @@ from bai_manager.types.errors import (
     InvalidSort,
     UnknownField,
 )
+from bai_manager.types.resource_slot import SlotUnit, guess_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -242,6 +243,10 @@ def _number(text: str, _: datetime) -> Decimal:
     return Decimal(text)
 
 
+def _size_limit(text: str, _: datetime) -> int:
+    return int(text) if _WHOLE.fullmatch(text) else BinarySize.parse(text)
+
+
 def _truth(text: str, _: datetime) -> bool:
     try:
         return _TRUTH[text.casefold()]
@@ -253,6 +258,21 @@ TEXT: Final = FieldKind("text", lambda text, _: text, frozenset(Op))
 INTEGER: Final = FieldKind("whole number", _whole, _EQUALITY | _ORDER)
 NUMBER: Final = FieldKind("number", _number, _EQUALITY | _ORDER)
 SIZE: Final = FieldKind("size", lambda text, _: BinarySize.parse(text), _EQUALITY | _ORDER)
+SIZE_LIMIT: Final = FieldKind("size, or -1 for none", _size_limit, _EQUALITY | _ORDER)
+"""A column of which a negative number is no limit."""
 TIME: Final = FieldKind("time", parse_time, _EQUALITY | _ORDER)
 TRUTH: Final = FieldKind("truth value (true or false)", _truth, _EQUALITY)
+NAMES: Final = FieldKind("list of names", lambda text, _: text, _EQUALITY | {Op.CONTAINS})
+"""One of the names is meant by ``=``, none of them by ``!=``."""
+SLOTS: Final = FieldKind(
+    "map of slots, of which one is compared (as in total_resource_slots.cpu)",
+    lambda text, _: text,
+    frozenset(),
+)
+"""Each slot is a number or a size by itself: see ``slot_kind``."""
 ID: Final = FieldKind("UUID", lambda text, _: UUID(text), _EQUALITY | {Op.CONTAINS})
+
+
+def slot_kind(slot: str) -> FieldKind:
+    """What one slot of a map holds: bytes where its name says memory, else a number."""
+    return SIZE if guess_unit(slot) is SlotUnit.BYTES else NUMBER

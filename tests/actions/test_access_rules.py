@@ -45,6 +45,8 @@ OF_DOMAIN = ALL - {
     "whole system",
 }
 OWN = frozenset({"own"})
+OF_FOLDERS = [rule for rule in Rule if rule.name.startswith("FOLDER_")]
+"""What a folder gives is in ``tests/vfolder``; none of these targets is one."""
 
 # role → rule → the targets on which it is allowed; the actor is user 1 of the domain "default"
 MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
@@ -60,6 +62,8 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.DOMAIN_ADMIN_OR_MONITOR: OF_DOMAIN,
         Rule.SUPERADMIN: NONE,
         Rule.SUPERADMIN_OR_MONITOR: NONE,
+        Rule.SCOPE_VIEWER: OF_DOMAIN,
+        **dict.fromkeys(OF_FOLDERS, OF_DOMAIN),
     },
     UserRole.USER: {
         Rule.LOCAL_OPERATOR: NONE,
@@ -72,6 +76,9 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.DOMAIN_ADMIN_OR_MONITOR: NONE,
         Rule.SUPERADMIN: NONE,
         Rule.SUPERADMIN_OR_MONITOR: NONE,
+        Rule.SCOPE_VIEWER: frozenset({"own", "own project"}),
+        **dict.fromkeys(OF_FOLDERS, NONE),
+        Rule.FOLDER_CREATOR: OWN,
     },
     UserRole.MONITOR: {
         Rule.LOCAL_OPERATOR: NONE,
@@ -84,6 +91,9 @@ MATRIX: dict[UserRole, dict[Rule, frozenset[str]]] = {
         Rule.DOMAIN_ADMIN_OR_MONITOR: ALL,
         Rule.SUPERADMIN: NONE,
         Rule.SUPERADMIN_OR_MONITOR: ALL,
+        Rule.SCOPE_VIEWER: ALL,
+        **dict.fromkeys(OF_FOLDERS, NONE),
+        Rule.FOLDER_VIEWER: ALL,
     },
 }
 

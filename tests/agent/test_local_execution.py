@@ -237,9 +237,15 @@ async def test_interrupting_an_idle_kernel_does_nothing(kernel: KernelUnderTest)
     assert (await kernel.run("kept"))[0] == "1\n"
 
 
-async def test_interrupt_is_an_exception_that_code_may_handle(kernel: KernelUnderTest) -> None:
-    code = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('handled')"
-    await kernel.turn(code, run_id="r", flush_timeout=0.1)
+async def test_interrupt_is_an_exception_that_code_may_handle(
+    kernel: KernelUnderTest, root: Path
+) -> None:
+    code = (
+        "import time\ntry:\n    open('started', 'w')\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('handled')"
+    )
+    await kernel.turn(code, run_id="r", flush_timeout=0)
+    await eventually((root / kernel.id.hex / "work" / "started").exists)
     await kernel.agent.interrupt_kernel(kernel.id)
     told = await kernel.turn(run_id="r", mode=ExecutionMode.CONTINUE)
     assert (text_of(told.console, "stdout"), told.exit_code) == ("handled\n", 0)

@@ -288,6 +288,24 @@ async def test_read_only_mounts_take_no_uploads(mounted: KernelUnderTest) -> Non
     assert await mounted.agent.download_single(mounted.id, "deep/models/weights") == b"heavy"
 
 
+async def test_a_commit_packs_the_work_folder_without_what_is_mounted(
+    mounted: KernelUnderTest,
+) -> None:
+    await mounted.agent.upload_file(mounted.id, "deep/own.txt", b"own")
+    started = await mounted.agent.commit(mounted.id, "user@example.com", filename="kept.tar.gz")
+    assert started.path is not None
+    assert started.path.endswith("/.commits/user@example.com/kept.tar.gz")
+    with tarfile.open(started.path) as packed:
+        assert set(packed.getnames()) == {"work", "work/deep", "work/deep/own.txt"}
+    assert await mounted.agent.commit_status(mounted.id, "user@example.com") == "ready"
+    assert [report.kernel_id for report in await mounted.agent.kernel_reports()] == [mounted.id]
+    for name in ("../up", "a/b", ".."):
+        with pytest.raises(AgentError, match="no name of a file"):
+            await mounted.agent.commit(mounted.id, "user@example.com", filename=name)
+    with pytest.raises(AgentError, match="no image"):
+        await mounted.agent.commit(mounted.id, "user@example.com", canonical="a/b:c")
+
+
 async def test_destroying_leaves_what_was_mounted(mounted: KernelUnderTest, tmp_path: Path) -> None:
     await mounted.destroy()
     assert (tmp_path / "models" / "weights").read_text() == "heavy"

@@ -28,7 +28,15 @@ WITHOUT_COMMAND: dict[str, str] = {}
 """Action name → why no command builds it."""
 
 OF_ANOTHER_ENTITY = {
+    "CommitSessionAction": "what is kept is a session",
+    "GetCommitStatusAction": "as above",
+    "ConvertSessionToImageAction": "as above",
+    "ListServicesAction": "what a session serves is of the session",
+    "StartServiceAction": "as above",
+    "ShutdownServiceAction": "as above",
     "GetStatusAction": "what is asked how it is, is the system",
+    "CheckUserImportAction": "what is imported are users",
+    "ImportUsersAction": "what is imported are users",
     "DeleteVFolderFilesAction": "files are looked for, and audited, under their folder",
     "DownloadVFolderFilesAction": "files are looked for, and audited, under their folder",
     "ListVFolderFilesAction": "files are looked for, and audited, under their folder",

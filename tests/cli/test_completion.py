@@ -119,7 +119,8 @@ def test_topics_and_schemas_are_completed(tab: Tab) -> None:
     assert tab("help e") == {"exit-codes", "environment"}
     assert "session" in tab("schema s")
     assert tab("schema kernel l") == {"list", "logs"}
-    assert tab("schema policy ") == {"keypair", "user", "project"}
+    kinds = {"keypair", "user", "project"}
+    assert tab("schema policy ") == kinds | {"explain", "what-if"}
     assert tab("schema policy user s") == {"show"}
 
 

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject, JsonValue
     from tests.cli.conftest import Ask, Cluster, Home, Typed
 
-OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat"}
-"""These print what another program writes, or schemas."""
+OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
+"""These print what another program writes, schemas, or a document."""
 
+TEMPLATE = """
+{kind: task_template, api_version: v1, metadata: {name: walk}, spec: {kernel: {image: python}}}
+"""
+DIGEST = f"sha256:{'ab' * 32}"
 COMMANDS: dict[str, str] = {
     "session list": "session list",
     "session show": "session show walk-1",
@@ -44,10 +48,31 @@ COMMANDS: dict[str, str] = {
     "session upload": "session upload walk-1 FILE",
     "session download": "session download walk-1 there.txt COPY",
     "session usage": "session usage walk-1",
+    "session commit": "session commit walk-1 --filename walk.tar.gz",
+    "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
+    "session commit-status": "session commit-status walk-1",
+    "session service list": "session service list walk-1",
+    "session service start": "session service start walk-1 files",
+    "session service url": "session service url walk-1 files",
+    "session service stop": "session service stop walk-1 files",
     "kernel list": "kernel list",
     "kernel show": "kernel show KERNEL",
     "kernel logs": "kernel logs KERNEL",
     "image list": "image list",
+    "image show": "image show python",
+    "image alias": "image alias python walk --if-not-exists",
+    "image dealias": "image dealias walk --ignore-not-found",
+    "image register": f"image register local/stable/walk:1 --if-not-exists --digest {DIGEST}",
+    "image update": "image update shell --size 1m",
+    "image forget": "image forget shell --dry-run",
+    "image purge": "image purge shell --dry-run",
+    "template list": "template list",
+    "template create": "template create TEMPLATE --if-not-exists",
+    "template show": "template show walk",
+    "template update": "template update walk --name walk",
+    "template delete": "template delete walk --dry-run",
+    "container-registry list": "container-registry list",
+    "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
     "agent show": "agent show i-local",
     "agent drain": "agent drain i-local --dry-run",
@@ -202,6 +227,12 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         if path == "session why-pending":
             later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
             done("session", "create", "python", "--name", "walk-4", *later)
+        if path.startswith("template "):
+            known["TEMPLATE"] = str(tmp_path / "template.yaml")
+            (tmp_path / "template.yaml").write_text(TEMPLATE)
+            done("template", "create", known["TEMPLATE"], "--if-not-exists")
+        if path == "session convert-to-image":
+            done("group", "update", "default", "--container-registry", "local/stable")
         if path == "auth password":
             secret = tmp_path / "secret.txt"
             secret.touch(0o600)

@@ -18,11 +18,11 @@ from bai_manager.services.image.actions import (
 )
 from bai_manager.services.image.types import ImageChanges, ImageRegistration
 from tests import seeds
-from tests.image.door import ROLES
+from tests.door import ROLES
 
 if TYPE_CHECKING:
     from bai_manager.actions.base import Action, ActionResult
-    from tests.image.door import Door
+    from tests.door import Door
 
 REGISTRATION = ImageRegistration(
     name="local/stable/new:1", architecture="x86_64", digest=f"sha256:{'0' * 64}"
@@ -54,8 +54,9 @@ async def test_only_a_superadmin_changes_what_is_everybody_s(
     assert await shared.allowed(action) == {"root"}
 
 
-@pytest.mark.parametrize("kind", [ForgetImageAction, PurgeImageAction], ids=lambda k: k.__name__)
-@pytest.mark.parametrize("status", ["ALIVE", "DELETED"])
+@pytest.mark.parametrize(
+    ("kind", "status"), [(ForgetImageAction, "ALIVE"), (PurgeImageAction, "DELETED")]
+)
 async def test_a_customized_image_is_its_owner_s_and_the_superadmin_s(
     shared: Door, kind: type[ForgetImageAction | PurgeImageAction], status: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The rules for images (``reference/services.md`` §14), on both shapes of the database."""
+"""The rules for images (``reference/services.md`` §14)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from tests.seeds import GIB, IMAGE
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from tests.image.door import Door
+    from tests.door import Door
 
 DIGEST = f"sha256:{'ab' * 32}"
 NEW = "local/stable/torch:2.5-py311"
@@ -199,11 +199,11 @@ async def test_a_forgotten_image_is_not_forgotten_again(door: Door) -> None:
         await door.run("root", ForgetImageAction(image=str(door.world.image_id)))
 
 
-async def test_purging_deletes_the_aliases_and_the_row(door: Door) -> None:
-    done = await door.run("root", PurgeImageAction(image="python"))
+async def test_purging_deletes_the_aliases_and_the_row(both: Door) -> None:
+    done = await both.run("root", PurgeImageAction(image="python"))
     assert done.image.name == IMAGE
-    assert await row_of(door, door.world.image_id) is None
-    async with door.database.transaction() as connection:
+    assert await row_of(both, both.world.image_id) is None
+    async with both.database.transaction() as connection:
         assert (await connection.execute(select(image_aliases.c.alias))).all() == []
 
 
@@ -246,13 +246,13 @@ async def test_an_owner_purges_the_own_customized_image_in_any_status(
     assert await row_of(door, image_id) is None
 
 
-async def test_limits_are_written_as_the_column_holds_them(door: Door) -> None:
+async def test_limits_are_written_as_the_column_holds_them(both: Door) -> None:
     changes = limits(
         minimum=ResourceSlot({"cpu": "2", "mem": "1g"}), maximum=ResourceSlot({"mem": "8g"})
     )
-    done = await door.run("root", UpdateImageAction(image="python", changes=changes))
+    done = await both.run("root", UpdateImageAction(image="python", changes=changes))
     assert done.changed == ("resources",)
-    assert (await row_of(door, door.world.image_id)).resources == {
+    assert (await row_of(both, both.world.image_id)).resources == {
         "cpu": {"min": "2", "max": None},
         "mem": {"min": str(GIB), "max": str(8 * GIB)},
     }
@@ -415,11 +415,11 @@ async def test_what_is_registered_already_is_a_conflict_unless_it_may_be(door: D
     assert (await door.run("root", other)).image.architecture == "aarch64"
 
 
-async def test_registering_brings_a_forgotten_image_up_to_date_and_back(door: Door) -> None:
-    image_id = await seed_image(door, NEW, status="DELETED", aliases=("torch",))
+async def test_registering_brings_a_forgotten_image_up_to_date_and_back(both: Door) -> None:
+    image_id = await seed_image(both, NEW, status="DELETED", aliases=("torch",))
     labels = {"ai.backend.features": "batch"}
     action = RegisterImageAction(registration=registration(labels=labels, size_bytes=7))
-    done = await door.run("root", action)
+    done = await both.run("root", action)
     assert (done.outcome, done.image.id) == (Registered.RESTORED, image_id)
     assert (done.image.status, done.image.aliases) == (ImageStatus.ALIVE, ["torch"])
     assert (done.image.digest, done.image.labels, done.image.size_bytes) == (DIGEST, labels, 7)

@@ -29,11 +29,13 @@ from bai_manager.types.dotfiles import (
     UnreadableDotfiles,
     check_dotfile,
     pack,
+    selected_dotfiles,
     unpack,
     with_new,
 )
 from bai_manager.types.errors import InvalidName
 from bai_manager.types.names import RESERVED_DOTFILES
+from bai_manager.types.query import Query, parse_filter, parse_sort
 from tests.people import folder, one_row, shared
 
 if TYPE_CHECKING:
@@ -104,6 +106,14 @@ def test_there_are_at_most_a_hundred() -> None:
     assert len(with_new(some[:99], VIMRC)) == 100
     with pytest.raises(DotfileCreationFailed):
         with_new(some, VIMRC)
+
+
+def test_they_are_found_by_what_is_shown() -> None:
+    small = Dotfile(path=".zshrc", permission="600", data="")
+    query = Query(filters=(parse_filter("size<5"), parse_filter("permission=600")))
+    assert selected_dotfiles([VIMRC, small], query) == (small,)
+    by_size = Query(sort=parse_sort("size"))
+    assert selected_dotfiles([VIMRC, small], by_size) == (small, VIMRC)
 
 
 async def test_a_dotfile_is_created_changed_and_deleted(shaped_people: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
@@ -52,13 +52,16 @@ class Exports:
 class Server:
     """``metric serve`` while a test looks at it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.exports = Exports()
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
         processor = cast("ActionProcessor", self.exports)
-        self._task = asyncio.ensure_future(serve(processor, 0, self._port.set_result))
+        self._task = asyncio.ensure_future(
+            serve(processor, 0, self._port.set_result, address=self.address)
+        )
         self.port = await self._port
         return self
 
@@ -70,7 +73,7 @@ class Server:
     async def get(self, path: str) -> tuple[int, str]:
         def fetch() -> tuple[int, str]:
             try:
-                with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                with urlopen(f"http://{self.address}:{self.port}{path}", timeout=5) as response:
                     return response.status, response.read().decode()
             except HTTPError as error:
                 with error:
@@ -90,6 +93,16 @@ async def test_a_scrape_gets_the_samples_of_now() -> None:
         status, text = await server.get("/metrics")
         assert (status, text.splitlines()[-1]) == (200, LINE)
         assert (await server.get("/"))[0] == 404
+
+
+async def test_another_address_is_listened_on_alone() -> None:
+    async with Server("127.0.0.2") as server:
+        assert (await server.get("/metrics"))[0] == 200
+        server.address = "127.0.0.1"
+        with pytest.raises(URLError, match="refused"):
+            await server.get("/metrics")
+    with pytest.raises(PortTaken, match=r"192\.0\.2\.1"):
+        await serve(cast("ActionProcessor", Exports()), 0, lambda _: None, address="192.0.2.1")
 
 
 async def test_a_scrape_that_fails_says_why_and_the_next_one_can_work() -> None:

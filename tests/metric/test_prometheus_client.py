@@ -18,6 +18,7 @@ import pytest
 
 from bai_manager.clients.prometheus.client import PrometheusClient
 from bai_manager.clients.prometheus.errors import (
+    AuthoritiesUnreadable,
     FailedToGetMetric,
     PrometheusUnreachable,
     QueryRejected,
@@ -241,14 +242,15 @@ async def test_a_user_and_a_password_are_shown() -> None:
     assert asked[0][2] == "Basic " + b64encode(b"me:pass").decode()
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-async def test_certificates_are_checked(monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
+@pytest.mark.parametrize("trusted", ["environment", "setting", ""])
+async def test_certificates_are_checked(monkeypatch: pytest.MonkeyPatch, trusted: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
-    if trusted:
+    if trusted == "environment":
         monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
     with serving(fixed(200, success([], "vector")), tls=context) as (url, _asked):
-        client = PrometheusClient(url, timeout=2.0)
+        ca_file = TLS / "certificate.pem" if trusted == "setting" else None
+        client = PrometheusClient(url, timeout=2.0, ca_file=ca_file)
         try:
             if trusted:
                 assert await client.query("up", START) == []
@@ -257,6 +259,14 @@ async def test_certificates_are_checked(monkeypatch: pytest.MonkeyPatch, trusted
                     await client.query("up", START)
         finally:
             await client.aclose()
+
+
+def test_a_file_without_authorities_is_a_matter_of_configuration(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for file in (empty, tmp_path / "none.pem"):
+        with pytest.raises(AuthoritiesUnreadable, match=file.name):
+            PrometheusClient("https://127.0.0.1:1", ca_file=file)
 
 
 async def test_families_are_listed_with_type_and_help() -> None:

@@ -12,11 +12,11 @@ from uuid import UUID
 import pytest
 
 from bai_manager.clients.agent.callosum.functions import Function
-from bai_manager.clients.agent.callosum.shapes import CommitStarted
 from bai_manager.clients.agent.errors import AgentError, KernelNotOnAgent
 from bai_manager.clients.agent.protocol import (
     AgentHealth,
     ClusterInfo,
+    CommitStarted,
     Completions,
     ExecutionMode,
     ExecutionResult,

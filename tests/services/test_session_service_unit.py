@@ -521,6 +521,7 @@ class Stage:
             scaling_groups=self.groups,
             agents=AgentPool({}),
             scheduler=self.scheduler,
+            mounts=Mock(settle=AsyncMock(return_value=())),
             console=NullConsole(),
             clock=lambda: NOW,
         )

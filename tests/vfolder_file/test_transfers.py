@@ -75,7 +75,8 @@ def test_one_failure_of_several_is_exit_seven_and_said_beside_its_file(
 def test_failure_of_the_only_file_is_its_own(shelf: Shelf, run: Run) -> None:
     shelf.fill({"taken": b"old"})
     make_tree(shelf.here, {"taken": b"new"})
-    assert run("upload", str(shelf.here / "taken"), "--no-replace").code == 5
+    refused = run("upload", str(shelf.here / "taken"), "--no-replace", "-o", "json")
+    assert (refused.code, json.loads(refused.out)[0]["result"]) == (5, "failed")
     assert shelf.stored() == {"taken": b"old"}
     assert run("upload", str(shelf.here / "nothing")).code == 1
     assert run("download", "nothing").code == 3

@@ -193,6 +193,14 @@ class KernelStat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CommitStarted:
+    """The background task that commits, and the file it writes on the agent, if any."""
+
+    task_id: str
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AgentHealth:
     """``status`` is ok, degraded or error."""
 
@@ -277,6 +285,23 @@ class AgentClient(Protocol):
     ) -> JsonObject: ...
 
     async def shutdown_service(self, kernel_id: UUID, service: str) -> None: ...
+
+    async def commit(
+        self,
+        kernel_id: UUID,
+        subdir: str,
+        *,
+        canonical: str | None = None,
+        filename: str | None = None,
+        extra_labels: Mapping[str, str] | None = None,
+    ) -> CommitStarted:
+        """Begin to keep a kernel: in a file of ``subdir``, or as the image ``canonical``."""
+
+    async def commit_status(self, kernel_id: UUID, subdir: str) -> str:
+        """``ready``, or ``ongoing`` while a commit is under way."""
+
+    async def push_image(self, image: ImageSpec) -> str:
+        """Begin to push to the image's registry; the id of the background task."""
 
     async def kernel_reports(self) -> Sequence[KernelReport]:
         """Every kernel the agent knows, with its state: how starts and deaths are noticed.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bai_manager.clients.agent.errors import AgentError
 from bai_manager.clients.agent.protocol import (
     AgentHealth,
+    CommitStarted,
     Completions,
     ExecutionResult,
     ExecutionStatus,
@@ -128,6 +129,23 @@ class RehearsalAgent:
 
     async def shutdown_service(self, kernel_id: UUID, service: str) -> None:
         pass
+
+    async def commit(
+        self,
+        kernel_id: UUID,  # noqa: ARG002 - the protocol's, as below
+        subdir: str,  # noqa: ARG002
+        *,
+        canonical: str | None = None,  # noqa: ARG002
+        filename: str | None = None,  # noqa: ARG002
+        extra_labels: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> CommitStarted:
+        return CommitStarted(task_id="", path=None)
+
+    async def commit_status(self, kernel_id: UUID, subdir: str) -> str:
+        return await self._real.commit_status(kernel_id, subdir)
+
+    async def push_image(self, image: ImageSpec) -> str:  # noqa: ARG002 - the protocol's
+        return ""
 
     async def kernel_reports(self) -> Sequence[KernelReport]:
         real = [

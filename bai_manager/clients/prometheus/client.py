@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from bai_manager.clients.prometheus.errors import (
+    AuthoritiesUnreadable,
     FailedToGetMetric,
     PrometheusUnreachable,
     QueryRejected,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from bai_manager.clients.prometheus.grid import Grid
     from bai_manager.errors import BackendAIError
@@ -47,11 +49,12 @@ class PrometheusClient:
     """One Prometheus server, or what speaks its API.
 
     ``timeout`` bounds each answer, and of a stream each pause in it. A token wins over a user.
-    Certificates are checked against the usual authorities, or those of ``SSL_CERT_FILE``; without
-    TLS no authorities are loaded, which takes longer than a query.
+    Certificates are checked against the authorities in ``ca_file`` (PEM), else the usual ones or
+    those of ``SSL_CERT_FILE``; without TLS none are loaded, which takes longer than a query.
 
-    Every method raises ``PrometheusUnreachable``, ``FailedToGetMetric`` (the server's own text in
-    it) and, for what the caller asked wrongly, ``QueryRejected``.
+    Raises ``AuthoritiesUnreadable`` at once. Every method raises ``PrometheusUnreachable``,
+    ``FailedToGetMetric`` (the server's own text in it) and, for what the caller asked wrongly,
+    ``QueryRejected``.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class PrometheusClient:
         password: Secret | None = None,
         token: Secret | None = None,
         timeout: float = 30.0,
-        verify: ssl.SSLContext | bool = True,
+        ca_file: Path | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._timeout = timeout
@@ -70,12 +73,17 @@ class PrometheusClient:
             headers={"Authorization": f"Bearer {token.reveal()}"} if token else None,
             auth=_basic(user, password) if token is None else None,
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT)),
-            verify=verify if self.url.startswith("https:") else False,
+            verify=_trusted(ca_file) if self.url.startswith("https:") else False,
         )
 
     async def aclose(self) -> None:
         """Let go of connections."""
         await self._client.aclose()
+
+    async def version(self) -> str:
+        """The server's version."""
+        data = (await self._get("status/buildinfo", {})).get("data")
+        return str(data.get("version", "unknown")) if isinstance(data, dict) else "unknown"
 
     async def label_values(self, label: str, match: str) -> list[str]:
         """Values of a label among the series that match, in the server's order.
@@ -194,7 +202,7 @@ class PrometheusClient:
             raise PrometheusUnreachable(self.url, f"cannot be reached ({error})") from error
         except httpx.HTTPError as error:
             raise PrometheusUnreachable(
-                self.url, f"broke off ({error or type(error).__name__})"
+                self.url, f"broke off ({str(error) or type(error).__name__})"
             ) from error
 
     def _too_slow(self) -> PrometheusUnreachable:
@@ -229,6 +237,17 @@ class PrometheusClient:
 
 
 _UNAUTHORIZED: Final[Sequence[int]] = (401, 403)
+
+
+def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True
+    import ssl  # noqa: PLC0415 - with TLS only
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise AuthoritiesUnreadable(ca_file, error.strerror or error) from error
 
 
 def _basic(user: str | None, password: Secret | None) -> httpx.BasicAuth | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from bai_manager.errors import InvalidInput, Unreachable
+from typing import TYPE_CHECKING
+
+from bai_manager.errors import ConfigurationError, InvalidInput, Unreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class PrometheusUnreachable(Unreachable):
@@ -15,6 +20,19 @@ class PrometheusUnreachable(Unreachable):
             f"Prometheus at {url} {why}.",
             hint=hint or "Its address is prometheus.url: 'bai-manager config show --origin'.",
             details={"url": url},
+        )
+
+
+class AuthoritiesUnreadable(ConfigurationError):
+    """The file of authorities that vouch for Prometheus is not there, or holds none."""
+
+    error_code = "metric_setup_invalid-parameters"
+
+    def __init__(self, file: Path, why: object) -> None:
+        super().__init__(
+            f"{file} names no authorities that vouch for Prometheus: {why}.",
+            hint="prometheus.ca_file is a PEM file: 'bai-manager config show --origin'.",
+            details={"file": str(file)},
         )
 
 

@@ -283,6 +283,8 @@ class ListGroupDotfilesAction(GroupAction[GroupDotfilesActionResult]):
 
     operation: ClassVar[Operation] = Operation.LIST_DOTFILES
 
+    query: Query = field(default_factory=Query)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreateGroupDotfileAction(GroupAction[GroupDotfilesActionResult]):

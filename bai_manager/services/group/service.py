@@ -22,7 +22,13 @@ from bai_manager.services.group.errors import GroupPurgeChanged, PurgeGroupActio
 from bai_manager.services.group.types import check_group_changes, check_group_spec
 from bai_manager.services.group.usage import usage_per_month, usage_per_period
 from bai_manager.services.purging import destroy_sessions, fingerprint
-from bai_manager.types.dotfiles import find_dotfile, with_changed, with_new, without
+from bai_manager.types.dotfiles import (
+    find_dotfile,
+    selected_dotfiles,
+    with_changed,
+    with_new,
+    without,
+)
 from bai_manager.types.period import parse_month, parse_period, parse_zone
 
 if TYPE_CHECKING:
@@ -163,10 +169,11 @@ class GroupService:
         return UsagePerPeriodActionResult(projects=usage_per_period(kernels, zone))
 
     async def list_dotfiles(self, action: ListGroupDotfilesAction) -> GroupDotfilesActionResult:
-        """All dotfiles of a project."""
+        """Dotfiles of a project."""
         group_id = await self._id_of(action)
         return GroupDotfilesActionResult(
-            group_id=group_id, dotfiles=await self._groups.dotfiles(group_id)
+            group_id=group_id,
+            dotfiles=selected_dotfiles(await self._groups.dotfiles(group_id), action.query),
         )
 
     async def create_dotfile(self, action: CreateGroupDotfileAction) -> GroupDotfilesActionResult:

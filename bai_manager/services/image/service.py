@@ -17,8 +17,8 @@ from bai_manager.services.image.actions import (
 )
 from bai_manager.services.image.errors import InvalidImageDetail
 from bai_manager.services.image.types import check_limits
-from bai_manager.types.errors import InvalidImageLabel, InvalidResourceSlot
-from bai_manager.types.image_labels import ImageLabels, ImageRole
+from bai_manager.types.errors import InvalidResourceSlot
+from bai_manager.types.image_labels import ImageLabels
 from bai_manager.types.limits import check_amounts
 from bai_manager.types.names import check_name
 from bai_manager.types.tristate import UNSET
@@ -84,7 +84,7 @@ class ImageService:
         """
         registration = action.registration
         _check_facts(registration.digest, registration.size_bytes)
-        _check_labels(ImageLabels(registration.labels))
+        ImageLabels(registration.labels).check()
         check_limits({}, registration.labels)
         image, outcome = await self._images.register_image(
             registration, if_not_exists=action.if_not_exists
@@ -134,18 +134,3 @@ def _check_amounts(limits: LimitsPatch) -> None:
                 raise InvalidResourceSlot(
                     f"{slot}={amount}", "what is not limited is not named", example="mem=8g"
                 )
-
-
-def _check_labels(labels: ImageLabels) -> None:
-    """Read every label that sessions depend on, so that a wrong one is known now.
-
-    Raises ``InvalidImageLabel`` and ``InvalidServicePorts``.
-    """
-    _ = labels.kernelspec, labels.service_ports, labels.minimum, labels.maximum
-    has_model = labels.model_path and labels.model_format
-    if labels.role is ImageRole.INFERENCE and not has_model:
-        raise InvalidImageLabel(
-            "ai.backend.role=INFERENCE",
-            "it also needs ai.backend.model-path and ai.backend.model-format",
-            example="ai.backend.model-path=/models",
-        )

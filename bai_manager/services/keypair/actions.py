@@ -210,6 +210,8 @@ class ListKeypairDotfilesAction(OwnKeypairAction[KeypairDotfilesActionResult]):
 
     operation: ClassVar[Operation] = Operation.LIST_DOTFILES
 
+    query: Query = field(default_factory=Query)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreateKeypairDotfileAction(OwnKeypairAction[KeypairDotfilesActionResult]):

@@ -21,7 +21,13 @@ from bai_manager.services.keypair.actions import (
 from bai_manager.services.keypair.errors import KeyPairNotFound
 from bai_manager.services.keypair.types import check_bootstrap_script, check_rate_limit
 from bai_manager.types.credentials import new_access_key, new_secret_key
-from bai_manager.types.dotfiles import find_dotfile, with_changed, with_new, without
+from bai_manager.types.dotfiles import (
+    find_dotfile,
+    selected_dotfiles,
+    with_changed,
+    with_new,
+    without,
+)
 from bai_manager.types.ssh_keys import checked_ssh_keypair
 from bai_manager.types.tristate import UNSET
 
@@ -149,10 +155,11 @@ class KeypairService:
         return SSHPublicKeyActionResult(access_key=access_key, public_key=given.public_key)
 
     async def list_dotfiles(self, action: ListKeypairDotfilesAction) -> KeypairDotfilesActionResult:
-        """All dotfiles of a key pair."""
+        """Dotfiles of a key pair."""
         access_key = action.owner or ""
         return KeypairDotfilesActionResult(
-            access_key=access_key, dotfiles=await self._keypairs.dotfiles(access_key)
+            access_key=access_key,
+            dotfiles=selected_dotfiles(await self._keypairs.dotfiles(access_key), action.query),
         )
 
     async def create_dotfile(

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from bai_manager.services.domain import types as domain_types
 from bai_manager.services.group import types as group_types
 from bai_manager.services.keypair_resource_policy import types as keypair_policy_types
-from bai_manager.services.manifest import values as v
 from bai_manager.services.manifest.types import Section
 from bai_manager.services.project_resource_policy import types as project_policy_types
 from bai_manager.services.resource_preset import types as preset_types
 from bai_manager.services.scaling_group import types as scaling_group_types
 from bai_manager.services.user import types as user_types
 from bai_manager.services.user_resource_policy import types as user_policy_types
+from bai_manager.types import written as v
 from bai_manager.types.names import check_name
-from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
-from bai_manager.types.scaling_group_options import SchedulerName
-from bai_manager.types.status import ProjectType, UserRole, UserStatus
+from bai_manager.types.resource_slot import ResourceSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,6 +87,17 @@ def named(check: Callable[[Any], None], noun: str, *, limit: int = 64) -> Callab
     return both
 
 
+def _registry(written: object) -> group_types.ProjectRegistry:
+    found = v.OBJECT.read(written)
+    v.check_keys(found, ("registry", "project"))
+    return group_types.ProjectRegistry(
+        registry=v.TEXT.read(found.get("registry")), project=v.TEXT.read(found.get("project"))
+    )
+
+
+_REGISTRY: Final = v.Value(
+    read=_registry, write=lambda found: {"registry": found.registry, "project": found.project}
+)
 _DESCRIPTION: Final = v.or_null(v.TEXT)
 
 FORMS: Final[Mapping[Section, Form]] = {
@@ -97,7 +106,7 @@ FORMS: Final[Mapping[Section, Form]] = {
         keys=("name",),
         values={
             "name": v.TEXT,
-            "default_for_unspecified": v.choice(DefaultForUnspecified),
+            "default_for_unspecified": v.DEFAULT_FOR_UNSPECIFIED,
             "total_resource_slots": v.SLOTS,
             "max_session_lifetime": v.INTEGER,
             "max_concurrent_sessions": v.INTEGER,
@@ -160,8 +169,8 @@ FORMS: Final[Mapping[Section, Form]] = {
             "full_name": _DESCRIPTION,
             "description": _DESCRIPTION,
             "domain_name": v.TEXT,
-            "role": v.choice(UserRole),
-            "status": v.choice(UserStatus),
+            "role": v.USER_ROLE,
+            "status": v.USER_STATUS,
             "resource_policy": v.TEXT,
             "keypair_resource_policy": v.TEXT,
             "rate_limit": v.INTEGER,
@@ -189,14 +198,14 @@ FORMS: Final[Mapping[Section, Form]] = {
         values={
             "name": v.TEXT,
             "domain_name": v.TEXT,
-            "type": v.choice(ProjectType),
+            "type": v.PROJECT_TYPE,
             "description": _DESCRIPTION,
             "is_active": v.TRUTH,
             "total_resource_slots": v.SLOTS,
             "allowed_vfolder_hosts": v.HOSTS,
             "integration_id": v.or_null(v.TEXT),
             "resource_policy": v.TEXT,
-            "container_registry": v.or_null(v.REGISTRY),
+            "container_registry": v.or_null(_REGISTRY),
             "members": v.NAMES,
         },
         spec=group_types.GroupSpec,
@@ -220,7 +229,7 @@ FORMS: Final[Mapping[Section, Form]] = {
             "wsproxy_addr": v.or_null(v.TEXT),
             "driver": v.TEXT,
             "driver_opts": v.OBJECT,
-            "scheduler": v.choice(SchedulerName),
+            "scheduler": v.SCHEDULER,
             "scheduler_opts": v.OPTIONS,
             "use_host_network": v.TRUTH,
             "domains": v.NAMES,

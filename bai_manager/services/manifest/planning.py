@@ -137,8 +137,8 @@ class _Planner:
         known = self._known(section)
         if (entry.section, section) == (Section.SCALING_GROUPS, Section.USERS):
             known |= self.state.access_keys
-        there = () if before is None else _names(before.fields.get(name))
-        for missing in _names(entry.fields.get(name)):
+        there = () if before is None else names_in(before.fields.get(name))
+        for missing in names_in(entry.fields.get(name)):
             if missing in known or missing in there:
                 continue
             similar = " or ".join(closest(missing, known))
@@ -153,8 +153,8 @@ class _Planner:
 
     def _check_members(self, entry: Entry, before: Entry | None) -> None:
         """Members are of the project's own domain; those that there are stay."""
-        there = () if before is None else _names(before.fields.get("members"))
-        for email in _names(entry.fields.get("members")):
+        there = () if before is None else names_in(before.fields.get("members"))
+        for email in names_in(entry.fields.get("members")):
             domain = self._domain_of(email)
             if email not in there and domain not in {None, entry.fields["domain_name"]}:
                 said = f"members: {email} is a user of another domain, {domain}"
@@ -200,7 +200,9 @@ def _differences(entry: Entry, before: Entry | None) -> Iterator[Difference]:
     for name, becomes in entry.fields.items():
         if name not in form.keys:
             was = None if before is None else before.fields.get(name)
-            yield from _differing(name, was, becomes, each=form.values[name].each)
+            yield from _differing(
+                name, was, becomes, each=form.values[name].each and before is not None
+            )
 
 
 def _contents(entry: Entry) -> Iterator[Difference]:
@@ -218,7 +220,7 @@ def _differing(
     if isinstance(was, dict) and isinstance(becomes, dict):
         yield from _in_maps(name, was, becomes)
     elif each:
-        old, new = _names(was), _names(becomes)
+        old, new = names_in(was), names_in(becomes)
         for gone in sorted(set(old) - set(new)):
             yield Difference(field=name, before=gone, after=None)
         for come in sorted(set(new) - set(old)):
@@ -233,7 +235,7 @@ def _in_maps(name: str, was: JsonObject, becomes: JsonObject) -> Iterator[Differ
             yield Difference(field=f"{name}.{key}", before=was.get(key), after=becomes.get(key))
 
 
-def _names(value: JsonValue) -> tuple[str, ...]:
+def names_in(value: JsonValue) -> tuple[str, ...]:
     """The names in a field that holds one, or a list of them."""
     if value is None:
         return ()

@@ -26,6 +26,7 @@ _FIELDS: Final = {
     Counted.FOLDERS: "max_vfolder_count",
     Counted.IMAGES: "max_customized_image_count",
     Counted.NETWORKS: "max_network_count",
+    Counted.LIFETIME: "max_session_lifetime",
 }
 
 
@@ -56,6 +57,11 @@ def host_lines(standing: Standing) -> tuple[HostLine, ...]:
 def unit_of(slot: str) -> Unit:
     """Say in what a slot is counted."""
     return Unit.BYTES if guess_unit(slot) is SlotUnit.BYTES else Unit.COUNT
+
+
+def unit_of_count(counted: Counted) -> Unit:
+    """Say in what something that is counted is counted."""
+    return Unit.SECONDS if counted is Counted.LIFETIME else Unit.COUNT
 
 
 def _slot_lines(standing: Standing) -> Iterator[LimitLine]:
@@ -140,7 +146,7 @@ def _count_line(standing: Standing, use: CountUse) -> LimitLine:
         name=use.name,
         kind=Kind.COUNT,
         resource=use.counted.value,
-        unit=Unit.COUNT,
+        unit=unit_of_count(use.counted),
         limit=UNLIMITED if use.limit is None else Decimal(use.limit),
         used=Decimal(use.used),
         left=use.headroom,
@@ -153,7 +159,7 @@ def _keypair_lines(standing: Standing) -> Iterator[LimitLine]:
     idle = "idle_timeout" if policy.idle_timeout >= 0 else "idle_timeout: the idle checker's"
     for resource, unit, limit, field in (
         (KERNELS, Unit.COUNT, policy.max_containers_per_session, "max_containers_per_session"),
-        ("session lifetime", Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
+        (Counted.LIFETIME.value, Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
         ("idle time", Unit.SECONDS, policy.idle_timeout, idle),
     ):
         yield _each_line(standing, scope, resource, unit, positive_or_none(limit), field)

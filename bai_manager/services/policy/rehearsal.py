@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from bai_manager.services.policy.limits import unit_of
+from bai_manager.services.policy.limits import unit_of, unit_of_count
 from bai_manager.services.policy.types import (
     Effect,
     OverLine,
@@ -86,7 +86,11 @@ def _over(before: LimitUse | CountUse, after: LimitUse | CountUse) -> Iterator[O
                 scope=Scope(before.level.value),
                 name=before.name,
                 resource=resource,
-                unit=Unit.COUNT if isinstance(before, CountUse) else unit_of(resource),
+                unit=(
+                    unit_of_count(before.counted)
+                    if isinstance(before, CountUse)
+                    else unit_of(resource)
+                ),
                 used=used,
                 limit_before=limit,
                 limit=limit_after,

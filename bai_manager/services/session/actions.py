@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bai_manager.clients.agent.protocol import FileEntry
     from bai_manager.services.session.types import SessionData
+    from bai_manager.types.mounts import MountRequest
 
 ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)
 
@@ -88,6 +89,7 @@ class CreateSessionAction(Action[CreateSessionActionResult]):
     bootstrap_script: str | None = None
     starts_at: datetime | None = None
     batch_timeout: int | None = None
+    mounts: tuple[MountRequest, ...] = ()
     reuse_if_exists: bool = False
     queue: bool = False
     wait: bool = True

@@ -110,6 +110,19 @@ class InvalidSessionParameters(InvalidInput):
     error_code = "session_create_invalid-parameters"
 
 
+class MountsOverlap(InvalidInput):
+    """One of two mounts contains the other."""
+
+    error_code = "session_create_invalid-parameters"
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(
+            f"Mounts overlap: {one} and {other}.",
+            hint="Give one of them another place: -v NAME:PATH.",
+            details={"mounts": [one, other]},
+        )
+
+
 class ImageNotFound(NotFound):
     """No image has that name or alias, or the domain may not use its registry."""
 

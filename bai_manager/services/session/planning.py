@@ -5,15 +5,28 @@ from __future__ import annotations
 import base64
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from bai_manager.repositories.image import ImageRepository
     from bai_manager.repositories.open_groups import OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types import OwnerData, SessionSpec
     from bai_manager.types.clock import Clock
+    from bai_manager.types.mounts import MountRequest, VFolderMount
+
+
+class Mounts(Protocol):
+    """Settles which folders a new session gets."""
+
+    async def settle(
+        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
+    ) -> tuple[VFolderMount, ...]: ...
 
 
 async def plan_session(
@@ -23,8 +36,11 @@ async def plan_session(
     owners: OwnerRepository,
     scaling_groups: OpenGroupRepository,
     clock: Clock,
+    mounts: Mounts | None = None,
 ) -> SessionSpec:
     """The session that the request would enqueue; nothing is written.
+
+    Without ``mounts`` it is planned without folders.
 
     Raises what makes it impossible: no such image, project or resource group, slots that the
     image or the system cannot take.
@@ -38,7 +54,7 @@ async def plan_session(
         domain_name=domain_name, group_id=group_id, access_key=owner.access_key
     )
     group = request.choose_group(allowed)
-    return request.build(
+    spec = request.build(
         session_id=uuid.uuid4(),
         creation_id=base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode(),
         owner=owner,
@@ -49,3 +65,6 @@ async def plan_session(
         agents=await scaling_groups.agents_of(group.name),
         now=clock(),
     )
+    if mounts is None:
+        return spec
+    return replace(spec, mounts=await mounts.settle(action.mounts, owner, group_id))

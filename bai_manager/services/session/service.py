@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         WaitSessionAction,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.planning import Mounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.types import KernelData, SessionData
     from bai_manager.sokovan.gate import Scheduler
@@ -84,6 +85,7 @@ class SessionService:
         scaling_groups: OpenGroupRepository,
         agents: Agents,
         scheduler: Scheduler,
+        mounts: Mounts,
         console: ConsoleSink,
         clock: Clock,
     ) -> None:
@@ -93,6 +95,7 @@ class SessionService:
         self._scaling_groups = scaling_groups
         self._agents = agents
         self._scheduler = scheduler
+        self._mounts = mounts
         self._console = console
         self._clock = clock
 
@@ -283,6 +286,7 @@ class SessionService:
             owners=self._owners,
             scaling_groups=self._scaling_groups,
             clock=self._clock,
+            mounts=self._mounts,
         )
         session = await self._sessions.enqueue(spec, request.check_quota(spec))
         await self._tell(session, creation_id=spec.creation_id, reason="user-requested")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.types.json import JsonObject, JsonValue
+    from bai_manager.types.mounts import VFolderMount
     from bai_manager.types.resource_slot import ResourceSlot
     from bai_manager.types.status import (
         ClusterMode,
@@ -87,6 +88,7 @@ class SessionData:
     batch_timeout: int | None
     created_at: datetime
     terminated_at: datetime | None
+    mounts: list[VFolderMount] = field(default_factory=list)
     kernels: list[KernelData] = field(default_factory=list)
 
     @property
@@ -134,6 +136,7 @@ class SessionSpec:
     batch_timeout: int | None
     queue: bool
     created_at: datetime
+    mounts: tuple[VFolderMount, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from bai_manager.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bai_manager.types.vfolder import StorageHost
 
 
@@ -24,11 +26,14 @@ class QuotaScopeUnsupported(Conflict):
 
 
 class NoHostForQuota(InvalidInput):
-    """No host was given, and the scope has folders on none."""
+    """No host was given, and the scope has folders on none, or on several."""
 
     error_code = "quota-scope_read_invalid-parameters"
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Sequence[str] = ()) -> None:
+        several = f" There are folders on {', '.join(hosts)}." if hosts else ""
         super().__init__(
-            "Which storage host?", hint="Name it: --host PROXY:VOLUME; see 'vfolder hosts'."
+            f"It takes a storage host.{several}",
+            hint="Name it: --host PROXY:VOLUME; see 'bai-manager vfolder hosts'.",
+            details={"hosts": [*hosts]},
         )

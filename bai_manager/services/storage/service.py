@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.errors import BackendAIError, InvalidInput
 from bai_manager.services.storage.actions import (
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from bai_manager.types.vfolder import HostPermissions
 
 
+_ALL: Final = "*"
+"""Stands for the volumes of a storage that does not answer."""
+
+
 class StorageService:
     def __init__(self, *, storage: StorageRepository, storages: StoragePool) -> None:
         self._storage = storage
@@ -56,6 +60,7 @@ class StorageService:
         hosts = [one for volumes in asked for one in volumes]
         shown = [one for one in hosts if sees_all or str(one.host) in allowed]
         missing = sorted({*allowed} - {str(one.host) for one in shown})
+        shown = [one for one in shown if one.host.volume != _ALL or not _speaks(one, missing)]
         shown += [_silent(StorageHost.parse(host), hosts) for host in missing if ":" in host]
         return ListStorageHostsActionResult(
             hosts=[
@@ -67,13 +72,7 @@ class StorageService:
     async def get_quota(self, action: GetQuotaAction) -> GetQuotaActionResult:
         """Use and limit, host by host."""
         scope = _scope_of(action)
-        if action.host is not None:
-            hosts = [action.host]
-        else:
-            found = await self._storages.map()
-            hosts = await self._storage.hosts_of(scope) or (
-                [found.default_host] if found.default_host else []
-            )
+        hosts = await self._hosts(action, scope)
         if not hosts:
             raise NoHostForQuota
         return GetQuotaActionResult(
@@ -98,11 +97,19 @@ class StorageService:
         await client.unset_quota(host.volume, scope)
         return QuotaActionResult(quota=await self._quota(scope, host))
 
+    async def _hosts(self, action: QuotaAction[ActionResult], scope: QuotaScopeID) -> list[str]:
+        """The host asked for, those where the scope has folders, or the default one."""
+        if action.host is not None:
+            return [action.host]
+        default = (await self._storages.map()).default_host
+        return await self._storage.hosts_of(scope) or ([default] if default else [])
+
     async def _one_host(self, action: QuotaAction[ActionResult]) -> StorageHost:
-        """The host asked for or the default one, if it keeps quotas."""
-        text = action.host or (await self._storages.map()).default_host
-        if text is None:
-            raise NoHostForQuota
+        """The only one of these, if it keeps quotas."""
+        hosts = await self._hosts(action, _scope_of(action))
+        if len(hosts) != 1:
+            raise NoHostForQuota(hosts)
+        (text,) = hosts
         host = StorageHost.parse(text)
         volume = await self._volume(host)
         if volume is not None and not volume.has_quotas:
@@ -137,7 +144,7 @@ class StorageService:
                 for volume in await client.volumes()
             ]
         except BackendAIError as error:
-            return [_failed(StorageHost(proxy, "*"), error.message)]
+            return [_failed(StorageHost(proxy, _ALL), error.message)]
 
 
 def _scope_of(action: QuotaAction[ActionResult]) -> QuotaScopeID:
@@ -164,6 +171,11 @@ def _data(host: StorageHost, volume: Volume, usage: VolumeUsage) -> StorageHostD
 
 def _failed(host: StorageHost, why: str) -> StorageHostData:
     return StorageHostData(host=host, is_default=False, permissions=[], capabilities=[], error=why)
+
+
+def _speaks(failed: StorageHostData, missing: Iterable[str]) -> bool:
+    """Whether a host that is named will say why its storage does not answer."""
+    return any(host.startswith(f"{failed.host.proxy}:") for host in missing)
 
 
 def _silent(host: StorageHost, asked: Iterable[StorageHostData]) -> StorageHostData:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 REGISTRY = "local"
 PROJECT = "stable"
+_FILE_SERVER = "exec python -P -m bai_manager.clients.agent.local.fileserver {port}"
 
 
 def local_images(host: HostFacts) -> tuple[LocalImage, ...]:
@@ -38,6 +39,9 @@ def _image(
             "ai.backend.runtime-type": runtime,
             "ai.backend.resource.min.cpu": "1",
             "ai.backend.resource.min.mem": "64m",
+            "ai.backend.service-ports": "files:http:8080",
+            "ai.backend.local.service.files": _FILE_SERVER,
+            "ai.backend.local.service-path.files": "/{token}/",
         },
         aliases=aliases,
     )

@@ -103,6 +103,11 @@ class GetVFolderAction(VFolderAction[GetVFolderActionResult]):
 
     operation: ClassVar[Operation] = Operation.GET
 
+    in_trash: bool = False
+
+    def target(self) -> Target:
+        return FolderTarget(self.vfolder, in_trash=self.in_trash)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreateVFolderActionResult(VFolderActionResult):

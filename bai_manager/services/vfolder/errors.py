@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bai_manager.types.purge import MountedFolder
     from bai_manager.types.status import VFolderOwnershipType, VFolderStatus
-    from bai_manager.types.vfolder import VFolderHostPermission
+    from bai_manager.types.vfolder import VFolderHostPermission, VFolderPermission
 
 
 class VFolderNotFound(NotFound):
@@ -183,18 +183,12 @@ class ShareTargetNotFound(NotFound):
     def __init__(self, folder: str, ownership: VFolderOwnershipType, missing: list[str]) -> None:
         who = ", ".join(missing)
         if ownership.value == "group":
-            why = "no other active members of the folder's project"
+            message = f"{who}: no other active member of the project of folder {folder!r}."
             hint = "List members with 'bai-manager group members list'."
         else:
-            why = "not among those the folder is shared with"
+            message = f"Folder {folder!r} is not shared with {who}."
             hint = f"Invite first: 'bai-manager vfolder invite {folder} {missing[0]}'."
-        super().__init__(
-            f"{who}: {why} {folder!r}."
-            if ownership.value == "user"
-            else f"{who}: {why}; folder {folder!r} is shared with nobody else.",
-            hint=hint,
-            details={"vfolder": folder, "users": [*missing]},
-        )
+        super().__init__(message, hint=hint, details={"vfolder": folder, "users": [*missing]})
 
 
 class VFolderGrantAlreadyExists(Conflict):
@@ -208,4 +202,17 @@ class VFolderGrantAlreadyExists(Conflict):
             hint=f"Change what they may do with 'bai-manager vfolder share {folder}"
             f" {users[0]} --permission rw'.",
             details={"vfolder": folder, "users": [*users]},
+        )
+
+
+class VFolderPermissionError(Denied):
+    """More is asked of a folder than its permission gives."""
+
+    error_code = "vfolder_access_forbidden"
+
+    def __init__(self, folder: str, asked: VFolderPermission, allowed: VFolderPermission) -> None:
+        super().__init__(
+            f"Folder {folder!r} is {allowed.value} to you, so it cannot be mounted {asked.value}.",
+            hint=f"Mount it {allowed.value}, or have its permission changed.",
+            details={"vfolder": folder, "asked": asked.value, "allowed": allowed.value},
         )

@@ -99,18 +99,15 @@ class VFolderService:
         group_id = action.group_id
         if group_id is None and spec.group is not None:
             group_id = await self._vfolders.resolve_group(spec.group)
-        if action.if_not_exists:
-            found = await self._vfolders.find_own(spec.name, access_key=key, group_id=group_id)
-            if found is not None:
-                return CreateVFolderActionResult(vfolder=found, created=False)
-        folder = await self._vfolders.create_folder(
+        folder, created = await self._vfolders.create_folder(
             spec,
             access_key=key,
             group_id=group_id,
             default_host=storages.default_host,
+            if_not_exists=action.if_not_exists,
             make=self._make,
         )
-        return CreateVFolderActionResult(vfolder=folder, created=True)
+        return CreateVFolderActionResult(vfolder=folder, created=created)
 
     async def update_vfolder(self, action: UpdateVFolderAction) -> UpdateVFolderActionResult:
         """Change what is given and leave the rest."""

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.callosum.caller import FoundRegistration
     from bai_manager.clients.agent.callosum.packing import Packable
     from bai_manager.clients.agent.callosum.records import KernelRecord, KernelRecords, LiveUsage
-    from bai_manager.clients.agent.callosum.shapes import CommitStarted
     from bai_manager.clients.agent.protocol import (
         AgentHealth,
         ClusterInfo,
+        CommitStarted,
         Completions,
         ExecutionMode,
         ExecutionResult,

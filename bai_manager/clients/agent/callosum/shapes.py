@@ -7,7 +7,7 @@ Readers take what an agent returned. They raise ``Unreadable`` when it has anoth
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
@@ -18,6 +18,7 @@ from bai_manager.clients.agent.callosum.packing import to_json
 from bai_manager.clients.agent.callosum.pickles import WireImage
 from bai_manager.clients.agent.protocol import (
     AgentHealth,
+    CommitStarted,
     Completions,
     ExecutionResult,
     ExecutionStatus,
@@ -42,14 +43,6 @@ if TYPE_CHECKING:
     Map = dict[WireScalar, WireValue]
 
 _IDLE_TIMEOUT: Final = 600
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommitStarted:
-    """The background task that commits, and the file it writes on the agent, if any."""
-
-    task_id: str
-    path: str | None
 
 
 def image_of(spec: ImageSpec) -> WireImage:

@@ -11,7 +11,12 @@ from bai_manager.clients.agent.errors import AgentError, AgentUnreachable, Kerne
 from bai_manager.clients.agent.local import reports, state
 from bai_manager.clients.agent.local.connection import Connection, Failure, NoAnswer
 from bai_manager.clients.agent.local.lifecycle import Lifecycle, Options, wait_for
-from bai_manager.clients.agent.protocol import AgentHealth, Completions, ExecutionStatus
+from bai_manager.clients.agent.protocol import (
+    AgentHealth,
+    CommitStarted,
+    Completions,
+    ExecutionStatus,
+)
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
@@ -95,7 +100,8 @@ class LocalAgentClient:
         self._clock = clock
         hook = _hook(on_kernel_end, on_kernel_end_environ or {})
         options = Options(log_limit, start_limit, stop_grace, hook)
-        self._kernels = Lifecycle(agent_id, os.path.abspath(root), options, clock)  # noqa: PTH100
+        self._root = os.path.abspath(root)  # noqa: PTH100 - links stay links
+        self._kernels = Lifecycle(agent_id, self._root, options, clock)
         self._turns: dict[str, Connection] = {}
 
     async def aclose(self) -> None:
@@ -253,6 +259,42 @@ class LocalAgentClient:
 
     async def shutdown_service(self, kernel_id: UUID, service: str) -> None:
         await self._call(kernel_id, {"op": "shutdown-service", "name": service})
+
+    async def commit(
+        self,
+        kernel_id: UUID,
+        subdir: str,
+        *,
+        canonical: str | None = None,
+        filename: str | None = None,
+        extra_labels: Mapping[str, str] | None = None,  # noqa: ARG002 - of images
+    ) -> CommitStarted:
+        """Pack the work folder, without what is mounted there, before this returns.
+
+        What has no container has no image: ``canonical`` raises ``AgentError``.
+        """
+        from bai_manager.clients.agent.local.commits import (  # noqa: PLC0415 - here only
+            CannotCommit,
+            commit_file,
+        )
+
+        if canonical is not None:
+            why = "a process of this machine has no image to keep"
+            raise AgentError(self.agent_id, "CannotCommit", why)
+        try:
+            path = commit_file(self._root, subdir, filename or f"{kernel_id}.tar.gz")
+            await self._in_work(kernel_id, lambda tree: tree.keep(path))
+        except CannotCommit as error:
+            raise AgentError(self.agent_id, "CannotCommit", str(error)) from None
+        return CommitStarted(task_id="", path=str(path))
+
+    async def commit_status(self, kernel_id: UUID, subdir: str) -> str:  # noqa: ARG002
+        """A commit has ended when it returns."""
+        self._known(kernel_id)
+        return "ready"
+
+    async def push_image(self, image: ImageSpec) -> str:
+        raise AgentError(self.agent_id, "CannotPush", f"{image.canonical} is no image to push")
 
     async def kernel_reports(self) -> Sequence[KernelReport]:
         """Read the state files; nobody is asked. Remains of a kernel nobody keeps are ended."""

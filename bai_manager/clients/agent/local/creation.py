@@ -15,6 +15,7 @@ from bai_manager.clients.agent.local.spec import (
     KernelSpec,
     Mount,
     parse_service_commands,
+    parse_service_paths,
     parse_service_ports,
 )
 
@@ -74,6 +75,7 @@ def make_spec(
         has_bootstrap=bool(config.bootstrap_script),
         service_ports=parse_service_ports(config.image.labels),
         service_commands=parse_service_commands(config.image.labels),
+        service_paths=parse_service_paths(config.image.labels),
         log_limit=log_limit,
         stop_grace=stop_grace,
         on_kernel_end=hook,

@@ -26,6 +26,7 @@ from bai_manager.clients.agent.protocol import FileEntry
 if TYPE_CHECKING:
     import tarfile
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import Self
 
 SIZE_LIMIT = 2**30
@@ -126,6 +127,15 @@ class WorkTree:
                 with self._open(parts[:-1]) as place:
                     packer.add(place, parts[-1], parts[-1], 0)
         return buffer.getvalue()
+
+    def keep(self, path: Path) -> None:
+        """Pack everything but what is mounted into a compressed archive of its own.
+
+        Raises ``CannotCommit``.
+        """
+        from bai_manager.clients.agent.local.commits import keep  # noqa: PLC0415 - as above
+
+        keep(self._work, [mount.target for mount in self._mounts], path)
 
     @contextmanager
     def _open(self, parts: Sequence[str], *, create: bool = False) -> Iterator[Place]:

@@ -48,7 +48,9 @@ class Kernel:
         self._jobs = Jobs(self.log, spec.limits, work)
         self._interpreter = Interpreter(self._jobs, spec.environ)
         self._batch = Batch(self._jobs, self.log, spec.environ, self._on_batch_end)
-        self._services = Services(self._jobs, spec.environ, spec.service_commands)
+        self._services = Services(
+            self._jobs, spec.environ, spec.service_commands, spec.service_paths
+        )
         self._sampler = Sampler(work, spec.limits, self._on_excess)
         self._runs: dict[str, Run] = {}
         self._current: Run | None = None
@@ -120,7 +122,7 @@ class Kernel:
 
     async def start_service(self, name: str, options: JsonObject) -> JsonObject:
         self._sampler.wake()
-        return {"status": "started", "port": await self._services.start(name, options)}
+        return {"status": "started", **await self._services.start(name, options)}
 
     def shutdown_service(self, name: str) -> None:
         self._services.shutdown(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shlex
 import socket
 from typing import TYPE_CHECKING
 
+from bai_manager.clients.agent.local.fileserver import TOKEN_VARIABLE
 from bai_manager.clients.agent.local.runs import BASH, Refused
 
 if TYPE_CHECKING:
@@ -21,21 +23,32 @@ _POLL = 0.02
 
 
 class Services:
-    """``commands`` maps a service to its command line, in which ``{port}`` is replaced."""
+    """``commands`` maps a service to its command line, in which ``{port}`` is replaced.
 
-    def __init__(self, jobs: Jobs, environ: Mapping[str, str], commands: Mapping[str, str]) -> None:
+    ``paths`` maps some of them to where a browser begins, in which ``{token}`` is replaced. Every
+    service finds the token, which is new at each start, in ``BACKENDAI_SERVICE_TOKEN``.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        environ: Mapping[str, str],
+        commands: Mapping[str, str],
+        paths: Mapping[str, str],
+    ) -> None:
         self._jobs = jobs
         self._environ = environ
         self._commands = commands
-        self._started: dict[str, tuple[Job, int]] = {}
+        self._paths = paths
+        self._started: dict[str, tuple[Job, JsonObject]] = {}
         self._starting = asyncio.Lock()
 
     @property
     def any_running(self) -> bool:
         return any(job.is_running for job, _ in self._started.values())
 
-    async def start(self, name: str, options: JsonObject) -> int:
-        """Start it unless it runs, wait until it accepts connections, return its port.
+    async def start(self, name: str, options: JsonObject) -> JsonObject:
+        """Start it unless it runs, wait until it accepts connections, return ``port`` and ``path``.
 
         ``options``: ``envs`` adds environment variables, ``arguments`` maps options to a value
         or a list of values that are put behind the command line.
@@ -53,16 +66,18 @@ class Services:
         """Stop it; one that does not run is no error, one that does not exist is."""
         if name not in self._commands:
             raise Refused("UnknownService", f"the image has no service {name}")
-        job, _ = self._started.pop(name, (None, 0))
+        job, _ = self._started.pop(name, (None, None))
         if job is not None:
             self._jobs.kill(job)
 
-    async def _start(self, name: str, command: str, options: JsonObject) -> int:
-        port = find_free_port()
+    async def _start(self, name: str, command: str, options: JsonObject) -> JsonObject:
+        port, token = find_free_port(), secrets.token_urlsafe(16)
         line = " ".join([command.replace("{port}", str(port)), *_arguments(options)])
-        environ = {**self._environ, **_variables(options)}
+        environ = {**self._environ, **_variables(options), TOKEN_VARIABLE: token}
         job = self._jobs.start([BASH, "-c", line], environ)
-        self._started[name] = job, port
+        path = self._paths.get(name, "/").replace("{token}", token)
+        where: JsonObject = {"port": port, "path": path}
+        self._started[name] = job, where
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _START_LIMIT
         while not await _accepts(port):
@@ -73,7 +88,7 @@ class Services:
                 self.shutdown(name)
                 raise Refused("ServiceFailed", f"service {name} does not listen on port {port}")
             await asyncio.sleep(_POLL)
-        return port
+        return where
 
 
 def find_free_port() -> int:

@@ -19,6 +19,7 @@ HOME = "/home/work"
 SERVICE_PORTS_LABEL = "ai.backend.service-ports"
 ENDPOINT_PORTS_LABEL = "ai.backend.endpoint-ports"
 SERVICE_COMMAND_LABEL = "ai.backend.local.service."
+SERVICE_PATH_LABEL = "ai.backend.local.service-path."
 
 _SERVICE_PORT = re.compile(
     r"(?P<name>[\w-]+):(?P<protocol>\w+):(?:\[(?P<many>[\d,]+)\]|(?P<one>\d+))"
@@ -57,6 +58,7 @@ class KernelSpec:
     has_bootstrap: bool = False
     service_ports: list[JsonValue] = field(default_factory=list)
     service_commands: dict[str, str] = field(default_factory=dict)
+    service_paths: dict[str, str] = field(default_factory=dict)
     log_limit: int = 10 * 2**20
     stop_grace: float = 2.0
     on_kernel_end: Hook | None = None
@@ -84,6 +86,7 @@ class KernelSpec:
             has_bootstrap=value["has_bootstrap"] is True,
             service_ports=listed(value["service_ports"]),
             service_commands=texts(value["service_commands"]),
+            service_paths=texts(value.get("service_paths", {})),
             log_limit=integer(value["log_limit"]),
             stop_grace=number(value["stop_grace"]),
             on_kernel_end=None if hook is None else _hook(hook),
@@ -133,10 +136,22 @@ def parse_service_ports(labels: Mapping[str, str]) -> list[JsonValue]:
 
 def parse_service_commands(labels: Mapping[str, str]) -> dict[str, str]:
     """Read the labels ``ai.backend.local.service.<name>``: command lines with ``{port}``."""
+    return _labelled(labels, SERVICE_COMMAND_LABEL)
+
+
+def parse_service_paths(labels: Mapping[str, str]) -> dict[str, str]:
+    """Read the labels ``ai.backend.local.service-path.<name>``: where a browser begins.
+
+    Such a path has ``{token}`` in it when the service keeps out whoever does not know it.
+    """
+    return _labelled(labels, SERVICE_PATH_LABEL)
+
+
+def _labelled(labels: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {
-        label.removeprefix(SERVICE_COMMAND_LABEL): command
-        for label, command in labels.items()
-        if label.startswith(SERVICE_COMMAND_LABEL)
+        label.removeprefix(prefix): text
+        for label, text in labels.items()
+        if label.startswith(prefix)
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator  # noqa: TC003 - pytest evaluates fixtures
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
@@ -32,7 +32,7 @@ ROLES = ("root", "admin", "alice", "monitor")
 class Door:
     """``await door.run("alice", action)``; ``door.database`` is for looking and seeding."""
 
-    def __init__(self, server: PostgresServer, url: str, home: Path, world: World) -> None:
+    def __init__(self, server: PostgresServer, url: str, world: World, home: Path) -> None:
         self.world = world
         self.database = Database(url)
         name = url.partition("@/")[2].partition("?")[0]
@@ -79,33 +79,11 @@ class Door:
         return found
 
 
-@pytest.fixture
-async def door(
-    shaped_database: str, postgres_server: PostgresServer, tmp_path: Path
-) -> AsyncIterator[Door]:
-    """A world of the test's own, in each shape of the database."""
-    database = Database(shaped_database)
-    async with database.transaction() as connection:
-        world = await seeds.seed_world(connection)
-    await database.close()
-    opened = Door(postgres_server, shaped_database, tmp_path, world)
-    yield opened
-    await opened.database.close()
-
-
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer) -> Iterator[tuple[str, World]]:
     """A seeded world that the tests of a module only read, or change in dry runs."""
-
-    async def fill(url: str) -> World:
-        database = Database(url)
-        async with database.transaction() as connection:
-            world = await seeds.seed_world(connection)
-        await database.close()
-        return world
-
-    with postgres_server.new_database(postgres_server.ensure_template("oneshot")) as url:
-        yield url, asyncio.run(fill(url))
+    with seeded_database(postgres_server) as seeded:
+        yield seeded
 
 
 @pytest.fixture
@@ -113,7 +91,40 @@ async def shared(
     shared_database: tuple[str, World], postgres_server: PostgresServer, tmp_path: Path
 ) -> AsyncIterator[Door]:
     """A door to the shared world."""
-    url, world = shared_database
-    opened = Door(postgres_server, url, tmp_path, world)
-    yield opened
-    await opened.database.close()
+    async with open_door(postgres_server, shared_database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def both(
+    shaped_database: str, postgres_server: PostgresServer, tmp_path: Path
+) -> AsyncIterator[Door]:
+    """A door to a world of the test's own, in each shape of the database."""
+    seeded = shaped_database, await _seed(shaped_database)
+    async with open_door(postgres_server, seeded, tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def seeded_database(server: PostgresServer) -> Iterator[tuple[str, World]]:
+    with server.new_database(server.ensure_template("oneshot")) as url:
+        yield url, asyncio.run(_seed(url))
+
+
+async def _seed(url: str) -> World:
+    database = Database(url)
+    async with database.transaction() as connection:
+        world = await seeds.seed_world(connection)
+    await database.close()
+    return world
+
+
+@asynccontextmanager
+async def open_door(
+    server: PostgresServer, seeded: tuple[str, World], home: Path
+) -> AsyncIterator[Door]:
+    opened = Door(server, *seeded, home)
+    try:
+        yield opened
+    finally:
+        await opened.database.close()

@@ -1,15 +1,15 @@
-"""The forms of fields in a document: what is written there, and what it stands for."""
+"""The forms of fields in files that people write: what is written there, and what it means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bai_manager.services.group.types import ProjectRegistry
 from bai_manager.types.binary_size import BinarySize
 from bai_manager.types.errors import InvalidChoice, InvalidValue, closest
-from bai_manager.types.resource_slot import ResourceSlot
-from bai_manager.types.scaling_group_options import ScalingGroupOptions
+from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
+from bai_manager.types.scaling_group_options import ScalingGroupOptions, SchedulerName
+from bai_manager.types.status import ProjectType, UserRole, UserStatus
 from bai_manager.types.vfolder import host_permissions_from_json, host_permissions_to_json
 
 if TYPE_CHECKING:
@@ -135,25 +135,18 @@ def _write_hosts(hosts: Any) -> JsonValue:
     return dict(sorted(host_permissions_to_json(hosts).items()))
 
 
-def _registry(written: Written) -> ProjectRegistry:
-    found = _object(written)
-    _check_keys(found, ("registry", "project"))
-    return ProjectRegistry(
-        registry=_text(found.get("registry")), project=_text(found.get("project"))
-    )
-
-
 def _options(written: Written) -> ScalingGroupOptions:
     """What is not written is as in a new group; keys of newer managers are kept."""
     new = ScalingGroupOptions().to_json()
     found = _object(written)
-    _check_keys(found, new, others=True)
+    check_keys(found, new, others=True)
     return ScalingGroupOptions.from_json({**new, **found})
 
 
-def _check_keys(
+def check_keys(
     found: JsonObject, known: Mapping[str, object] | tuple[str, ...], *, others: bool = False
 ) -> None:
+    """Raise ``InvalidChoice`` for a key that is not known; with ``others``, for a misspelt one."""
     for key in found:
         if key not in known and (not others or closest(key, known)):
             raise InvalidChoice(key, "key", known)
@@ -173,7 +166,9 @@ SLOTS: Final = Value(read=_slots, write=_write_slots)
 HOSTS: Final = Value(
     read=lambda written: host_permissions_from_json(_object(written)), write=_write_hosts
 )
-REGISTRY: Final = Value(
-    read=_registry, write=lambda found: {"registry": found.registry, "project": found.project}
-)
 OPTIONS: Final = Value(read=_options, write=lambda found: found.to_json())
+USER_ROLE: Final = choice(UserRole)
+USER_STATUS: Final = choice(UserStatus)
+PROJECT_TYPE: Final = choice(ProjectType)
+SCHEDULER: Final = choice(SchedulerName)
+DEFAULT_FOR_UNSPECIFIED: Final = choice(DefaultForUnspecified)

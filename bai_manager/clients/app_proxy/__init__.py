@@ -1,0 +1,1 @@
+"""How people reach a program that a session serves: an app proxy, or a port of this machine."""
