@@ -91,20 +91,34 @@ def build(app: typer.Typer, words: list[str]) -> Command:
 
 def _narrow(app: typer.Typer, words: list[str]) -> typer.Typer:
     verb = words[0] if words else None
-    commands = [info for info in app.registered_commands if _name(info) == verb]
-    groups = [info for info in app.registered_groups if info.name == verb]
+    known = [*app.registered_commands]
+    for info in app.registered_groups:
+        if not isinstance(info.name, str) and info.typer_instance is not None:
+            known += info.typer_instance.registered_commands
+    commands = [info for info in known if _name(info) == verb]
+    groups = [info for info in app.registered_groups if _leads_to(info, words)]
     if not commands and not groups:
         return app
     narrowed = copy(app)
     narrowed.registered_commands = commands
-    narrowed.registered_groups = [_narrow_group(info, words[1:]) for info in groups]
+    narrowed.registered_groups = [_narrow_group(info, words) for info in groups]
     return narrowed
+
+
+def _leads_to(info: TyperInfo, words: list[str]) -> bool:
+    """Whether the group has the name, or none of its own and a verb of the name."""
+    if isinstance(info.name, str):
+        return words[:1] == [info.name]
+    return info.typer_instance is not None and (
+        _narrow(info.typer_instance, words) is not info.typer_instance
+    )
 
 
 def _narrow_group(info: TyperInfo, words: list[str]) -> TyperInfo:
     narrowed = copy(info)
     if info.typer_instance is not None:
-        narrowed.typer_instance = _narrow(info.typer_instance, words)
+        rest = words[1:] if isinstance(info.name, str) else words
+        narrowed.typer_instance = _narrow(info.typer_instance, rest)
     return narrowed
 
 

@@ -100,8 +100,6 @@ app = typer.Typer(
     help="Virtual folders, their files and who shares them.\n\nExample: bai-manager vfolder list",
     no_args_is_help=True,
 )
-app.add_typer(vfolder_files.app)
-app.add_typer(vfolder_transfer.app)
 
 
 @app.command("list")
@@ -380,6 +378,8 @@ def change_owner(
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
 
 
+app.add_typer(vfolder_files.app)
+app.add_typer(vfolder_transfer.app)
 vfolder_share.add_commands(app)
 app.command("hosts")(vfolder_quota.hosts)
 app.add_typer(vfolder_invitation.app, name="invitation")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bai_manager.errors import Unreachable
+from bai_manager.errors import ConfigurationError, Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.prometheus.client import PrometheusClient
+    from bai_manager.services.status.types import Probe
     from bai_manager.types.credentials import Secret
 
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
@@ -74,6 +75,26 @@ class ValkeyProbe:
         return Answer(version=await self._client.version())
 
 
+class UnusableProbe:
+    """A dependency that the profile does not name, or not so that it can be asked."""
+
+    def __init__(self, name: str, error: ConfigurationError) -> None:
+        self.name = name
+        self.address = ""
+        self._error = error
+
+    async def ask(self) -> Answer:
+        raise self._error
+
+
+def built(name: str, build: Callable[[], Probe]) -> Probe:
+    """The probe that is built; where the profile does not let it, one that says why."""
+    try:
+        return build()
+    except ConfigurationError as error:
+        return UnusableProbe(name, error)
+
+
 class HttpProbe:
     """A service that tells its version in JSON: ``path`` is where, ``keys`` lead to it."""
 
@@ -113,7 +134,7 @@ class HttpProbe:
             for key in self._keys:
                 found = found[key]
         except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ServiceUnreachable(f"{error or type(error).__name__}") from error
+            raise ServiceUnreachable(f"{str(error) or type(error).__name__}") from error
         return Answer(version=str(found))
 
     def _trust(self) -> ssl.SSLContext | bool:

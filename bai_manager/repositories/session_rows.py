@@ -10,8 +10,10 @@ from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
 from bai_manager.repositories.query import Field
+from bai_manager.repositories.versions import version_of
 from bai_manager.services.session.errors import SessionNotFound
 from bai_manager.services.session.types import KernelData, SessionData
+from bai_manager.types.mounts import stored_mounts
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, FieldKind
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
@@ -56,11 +58,13 @@ _SESSION_COLUMNS = (
     sessions.c.requested_slots,
     sessions.c.occupying_slots,
     sessions.c.environ,
+    sessions.c.vfolder_mounts,
     sessions.c.startup_command,
     sessions.c.starts_at,
     sessions.c.batch_timeout,
     sessions.c.created_at,
     sessions.c.terminated_at,
+    version_of(sessions),
 )
 SESSIONS_WITH_OWNERS = sessions.outerjoin(groups, groups.c.id == sessions.c.group_id).outerjoin(
     users, users.c.uuid == sessions.c.user_uuid
@@ -180,6 +184,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         requested_slots=ResourceSlot.from_json(row.requested_slots),
         occupying_slots=ResourceSlot.from_json(row.occupying_slots),
         environ=row.environ or {},
+        mounts=stored_mounts(row.vfolder_mounts),
         startup_command=row.startup_command
         or next((kernel.startup_command for kernel in found or [] if kernel.startup_command), None),
         starts_at=row.starts_at,
@@ -187,6 +192,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         created_at=row.created_at,
         terminated_at=row.terminated_at,
         kernels=found or [],
+        version=row.version,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -162,6 +163,10 @@ class VFolderMount:
         properties: JsonObject = {name: {"type": "string"} for name in names}
         return {"type": "object", "properties": properties, "required": [*names]}
 
+    def __str__(self) -> str:
+        subpath = "" if self.vfsubpath == "." else f"/{self.vfsubpath}"
+        return f"{self.name}{subpath}:{self.kernel_path}:{self.mount_perm.value}"
+
     def to_json(self) -> JsonObject:
         return {
             "name": self.name,
@@ -172,6 +177,15 @@ class VFolderMount:
             "mount_perm": self.mount_perm.value,
             "usage_mode": self.usage_mode.value,
         }
+
+
+def stored_mounts(value: JsonValue) -> list[VFolderMount]:
+    """Read a column ``vfolder_mounts``; what is unreadable in it is left out."""
+    found: list[VFolderMount] = []
+    for one in value if isinstance(value, list) else ():
+        with suppress(InvalidInput):
+            found.append(VFolderMount.from_json(one))
+    return found
 
 
 def paths_overlap(one: str, other: str) -> bool:

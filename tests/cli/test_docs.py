@@ -24,7 +24,7 @@ ACTIONS_HEADER = ["Action", "command", "access rule", "what it does"]
 ERRORS_HEADER = ["class", "exit code", "error_code", "when"]
 SERVICES = catalogue.PACKAGE / "services"
 PAGES = sorted(path.parent.name for path in SERVICES.glob("*/README.md"))
-LONGEST = 80
+LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def documented_errors(noun: str) -> dict[str, tuple[int, str]]:
 
 def actions_of(noun: str) -> list[AnyAction]:
     """Those of one noun: the pages of others do not matter, nor whether they are finished."""
-    module = import_module(f"bai_manager.services.{noun}.actions")
     return [
         found
+        for module in catalogue.action_modules(noun)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Action) and hasattr(found, "operation")
     ]

@@ -46,6 +46,8 @@ def test_a_session_holds_its_folders_as_the_reference_writes_them(system: System
     }
     (kernel,) = system.rows("SELECT mounts, mount_map, vfolder_mounts FROM kernels")
     assert kernel == {"mounts": ["held"], "mount_map": {}, "vfolder_mounts": [mount]}
+    shown = system.run("session", "show", "hold-1", "-o", "tsv", "--columns", "mounts").ok()
+    assert "held:/home/work/held:ro" in shown.out
     refused = system.run("vfolder", "delete", "held", "--yes", "-o", "json")
     assert (refused.code, refused.error["code"]) == (5, "vfolder_soft-delete_bad-request")
     assert "hold-1" in refused.error["message"]

@@ -12,6 +12,7 @@ from bai_manager.types.mounts import (
     MountType,
     VFolderMount,
     paths_overlap,
+    stored_mounts,
 )
 from bai_manager.types.vfolder import VFolderID, VFolderPermission
 
@@ -173,3 +174,10 @@ def test_an_unmanaged_folder_id_has_no_scope() -> None:
 )
 def test_paths_overlap_when_one_contains_the_other(one: str, other: str, *, expected: bool) -> None:
     assert paths_overlap(one, other) is expected
+
+
+def test_stored_mounts_that_cannot_be_read_are_left_out() -> None:
+    found = stored_mounts([{}, "x", STORED, {**STORED, "vfid": "none", "vfsubpath": "a"}])
+    assert [mount.to_json() for mount in found] == [STORED]
+    assert [str(mount) for mount in found] == ["vf1:/home/work/vf1:rw"]
+    assert stored_mounts(None) == []
