@@ -114,7 +114,7 @@ class ProfileAuthorizer:
 
 
 class LaterAudit:
-    """The audit log, whose database is needed when there is something to record."""
+    """Opens the database when there is something to record, not before somebody is known."""
 
     def __init__(self, app: App) -> None:
         self._app = app

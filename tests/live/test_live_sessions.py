@@ -176,6 +176,14 @@ def test_theirs_is_listed_shown_logged_and_destroyed_by_us(
     assert session_name not in official("session", "list")
 
 
+def test_theirs_is_renamed_by_us(live: Live, official: Official, session_name: str) -> None:
+    renamed = f"{session_name}-new"
+    official("session", "create", "--name", session_name, *SMALL, IMAGE)
+    live.json("session", "rename", session_name, renamed)
+    assert renamed in official("session", "list")
+    assert live.json("session", "destroy", renamed, "--timeout", "60s")["status"] == "terminated"
+
+
 @pytest.mark.parametrize("group", ["default", "curve"], ids=["plain", "curve"])
 def test_what_goes_to_the_agent_arrives(live: Live, group: str, tmp_path: Path) -> None:
     sent, got = tmp_path / "in.bin", tmp_path / "out.bin"
