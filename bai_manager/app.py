@@ -876,6 +876,7 @@ class App:
             manifests=ManifestRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
