@@ -754,6 +754,17 @@ class App:
             volumes = LocalVolumes(self._config.paths.data_dir / "volumes")
             yield FolderProbe("local:volume1", volumes.folder("local:volume1"))
 
+    async def _living_agents(self) -> list[AgentClient]:
+        from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.types.query import Query  # noqa: PLC0415
+        from bai_manager.types.status import AgentStatus  # noqa: PLC0415
+
+        return [
+            self.agents.client(agent.id, agent.addr)
+            for agent in await AgentRepository(self.database).list_agents(Query())
+            if agent.status is AgentStatus.ALIVE
+        ]
+
     def _database_probe(self) -> Probe:
         from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
 
@@ -773,6 +784,7 @@ class App:
         settings = self._config.settings
         if settings.etcd.url is not None:
             yield probes.EtcdProbe(self.etcd)
+            yield probes.AgentsProbe(self._living_agents)
         if self.signals is not None:
             yield probes.ValkeyProbe(self.signals)
         for name, proxy in settings.storage.items():
@@ -927,6 +939,7 @@ class App:
             manifests=ManifestRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property

@@ -6,15 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import (
-    session_commit,
-    session_create,
-    session_files,
-    session_inside,
-    session_records,
-    session_service,
-    session_why,
-)
 from bai_manager.cli.options import (
     EndedOption,
     EverybodyOption,
@@ -268,12 +259,3 @@ def restart(ctx: typer.Context, session: SessionArgument, owner: OwnerOption = N
     """
     cli = cli_of(ctx)
     emit_session(cli, cli.execute(RestartSessionAction(session=session, owner=owner)).session)
-
-
-app.add_typer(session_create.app)
-app.add_typer(session_inside.app)
-app.add_typer(session_files.app)
-app.add_typer(session_records.app)
-app.add_typer(session_why.app)
-app.add_typer(session_service.app, name="service")
-app.add_typer(session_commit.app)

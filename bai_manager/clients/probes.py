@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
-from bai_manager.errors import ConfigurationError, Unreachable
+from bai_manager.clients.agent.errors import AgentUnreachable
+from bai_manager.clients.agent.protocol import AgentHealth
+from bai_manager.errors import BackendAIError, ConfigurationError, Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from bai_manager.clients.agent.protocol import AgentClient
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from bai_manager.services.status.types import Probe
     from bai_manager.types.credentials import Secret
 
+_AGENT_LIMIT: Final = 5.0
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
 
 
@@ -37,6 +41,35 @@ class AgentProbe:
     async def ask(self) -> Answer:
         health = await self._client.health()
         return Answer(version=health.version, detail=health.status)
+
+
+class AgentsProbe:
+    """The agents of a cluster that are thought to be alive, asked together; one line for all."""
+
+    name = "agents"
+    address = ""
+
+    def __init__(self, clients: Callable[[], Awaitable[list[AgentClient]]]) -> None:
+        self._clients = clients
+
+    async def ask(self) -> Answer:
+        from bai_manager.clients.agent.callosum.parallel import ask_all  # noqa: PLC0415
+
+        told = await ask_all(await self._clients(), _health_in_time)
+        silent = {name: why for name, why in told.items() if isinstance(why, BackendAIError)}
+        if silent:
+            names, why = ", ".join(silent), next(iter(silent.values())).message
+            raise ServiceUnreachable(f"{len(silent)} of {len(told)} do not answer ({names}): {why}")
+        versions = {health.version for health in told.values() if isinstance(health, AgentHealth)}
+        return Answer(version=", ".join(sorted(versions)) or None, detail=f"{len(told)} answer")
+
+
+async def _health_in_time(agent: AgentClient) -> AgentHealth:
+    try:
+        async with asyncio.timeout(_AGENT_LIMIT):
+            return await agent.health()
+    except TimeoutError:
+        raise AgentUnreachable(agent.agent_id, f"no answer within {_AGENT_LIMIT:g} s") from None
 
 
 class FolderProbe:

@@ -13,7 +13,7 @@ import typer
 
 from bai_manager.actions.access import RULES, Rule
 from bai_manager.actions.base import Action
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.errors import BackendAIError
 from tests.architecture import catalogue
 
@@ -124,8 +124,7 @@ def own_errors(noun: str) -> set[str]:
 @cache
 def commands_of(noun: str) -> dict[str, str]:
     """``kernel list`` … of one noun of the command line, and the module each is written in."""
-    app = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
-    found = catalogue._commands_of(noun, typer.main.get_command(app))
+    found = catalogue._commands_of(noun, typer.main.get_command(load(NOUNS[noun])))
     return {path: command.callback.__module__ for path, command in found if command.callback}
 
 

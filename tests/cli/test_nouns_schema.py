@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import pytest
 import typer
 import yaml
 
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.cli.output.schema import DIALECT
 from bai_manager.cli.schema import described, schema_of
 from tests.architecture import catalogue
@@ -262,7 +261,7 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_every_command_has_a_schema_or_prints_other_text(noun: str) -> None:
-    found = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
+    found = load(NOUNS[noun])
     paths = {path for path, _ in catalogue._commands_of(noun, typer.main.get_command(found))}
     rows = described(noun)
     assert {row.command for row in rows} == paths - OTHER_TEXT

@@ -58,7 +58,7 @@ def test_parts_that_hang_are_given_up(live: Live) -> None:
             BAI_PROMETHEUS_URL=f"http://{address}",
             BAI_DATABASE_DSN=f"postgresql://postgres:x@{address}/backend",
         )
-    assert set(silence) == {"database", "etcd", "valkey", "prometheus"}
+    assert set(silence) == {"database", "agents", "etcd", "valkey", "prometheus"}
     assert all(silence.values())
 
 
@@ -71,8 +71,15 @@ def test_parts_that_are_something_else_are_told(live: Live) -> None:
         BAI_PROMETHEUS_URL=CLUSTER["BAI_CLUSTER_ETCD_URL"],
         BAI_DATABASE_DSN=CLUSTER["BAI_CLUSTER_PG_DSN"].replace("develove", "wrong"),
     )
-    assert set(silence) == {"database", "etcd", "valkey", "prometheus"}
+    assert set(silence) == {"database", "agents", "etcd", "valkey", "prometheus"}
     assert "password authentication failed" in str(silence["database"])
+
+
+def test_an_agent_that_refuses_the_key_is_named(live: Live) -> None:
+    silence = parts(live, BAI_AGENT_RPC_MANAGER_KEYPAIR=CLUSTER["BAI_CLUSTER_AGENT_PUBLIC_KEY"])
+    assert set(silence) == {"agents"}
+    assert "1 of 2 do not answer" in str(silence["agents"])
+    assert "i-dummy-2" in str(silence["agents"])
 
 
 def test_without_valkey_a_session_is_made_and_ended_with_a_warning(

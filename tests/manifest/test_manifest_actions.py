@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bai_manager.actions.errors import InsufficientPrivilege
+from bai_manager.clients.cluster.memory import NoMemory
 from bai_manager.errors import Conflict
 from bai_manager.models.audit import audit_logs
 from bai_manager.models.group import groups
@@ -111,6 +112,7 @@ async def test_an_export_applied_to_an_empty_system_reproduces_it(
         manifests=ManifestRepository(empty.database),
         new_ssh_keypair=lambda: SSH_KEYPAIR,
         token=os.urandom,
+        memory=NoMemory(),
     )
     await service.apply_manifest(ApplyManifestAction(document=document, source="a.yaml"))
     there = await service.export_manifest(ExportManifestAction())

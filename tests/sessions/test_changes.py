@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.sessions.system import System
 
 CREATE = ["session", "create", "python", "-o", "json", "--name"]
+WAITS = ["--no-wait", "--queue", "-r", "cpu=1000"]
+"""Nobody has so much: it stays PENDING."""
 
 
 def test_a_running_session_is_renamed_updated_and_found_by_what_it_is_called(
@@ -90,7 +92,7 @@ def _known(system: System) -> set[UUID]:
 
 def test_what_depends_on_a_session_is_drawn_and_ends_with_it(system: System) -> None:
     run = system.run
-    base = run(*CREATE, "base-1").ok().json["id"]
+    base = run(*CREATE, "base-1", *WAITS).ok().json["id"]
     run(*CREATE, "left-1", "--no-wait", "--depends-on", "base-1").ok()
     run(*CREATE, "right-1", "--no-wait", "--depends-on", base).ok()
     run(*CREATE, "top-1", "--no-wait", "--depends-on", "left-1", "--depends-on", "right-1").ok()
@@ -119,7 +121,7 @@ def test_what_depends_on_a_session_is_drawn_and_ends_with_it(system: System) -> 
     ended = run("session", "destroy", "left-1", "--recursive", "-o", "json").ok().json
     assert ended["dependents"] == [ids["top-1"]]
     assert system.statuses() == {
-        "base-1": "RUNNING",
+        "base-1": "PENDING",
         "left-1": "CANCELLED",
         "right-1": "PENDING",
         "top-1": "CANCELLED",
@@ -129,18 +131,11 @@ def test_what_depends_on_a_session_is_drawn_and_ends_with_it(system: System) -> 
 
 def test_of_ended_sessions_of_one_name_the_newest_is_destroyed_again(system: System) -> None:
     for _ in range(2):
-        system.run(*CREATE, "twice-1", "--no-wait", "--depends-on", _waiting(system)).ok()
+        system.run(*CREATE, "twice-1", *WAITS).ok()
         system.run("session", "destroy", "twice-1").ok()
     again = system.run("session", "destroy", "twice-1", "-o", "json").ok().json
     assert again["session_id"] == str(system.session("twice-1")["id"])
     assert again["status"] is None
-
-
-def _waiting(system: System) -> str:
-    """A session that never ends by itself, so that what depends on it stays PENDING."""
-    created = system.run(*CREATE, "waits-1", "--reuse").ok()
-    name: str = created.json["name"]
-    return name
 
 
 def test_a_timeline_holds_statuses_kernels_and_who_did_what_by_time(system: System) -> None:
@@ -227,3 +222,24 @@ def test_an_image_of_somebody_else_or_of_a_registry_not_allowed_is_refused(syste
     assert "not allowed" in far.error["message"]
     assert {foreign.error["code"], far.error["code"]} == {"image_read_not-found"}
     assert (foreign.code, far.code, system.statuses()) == (3, 3, {})
+
+
+def test_another_user_s_session_is_not_found_whatever_is_asked_of_it(system: System) -> None:
+    system.run(*CREATE, "mine-1", *WAITS).ok()
+    other = system.add_user(f"other-{uuid4().hex[:6]}")
+    before = system.session("mine-1")
+    asked = [
+        "rename mine-1 yours-1",
+        "update mine-1 --priority 1",
+        "destroy mine-1 --recursive",
+        "timeline mine-1",
+        "check-status mine-1 --owner " + before["access_key"],
+        f"graph {before['id']}",
+    ]
+    codes = [
+        child.wait().code
+        for child in [system.start("session", *words.split(), environ=other) for words in asked]
+    ]
+    assert codes == [3, 3, 3, 3, 4, 3]
+    assert system.run("session", "match", "mine", "-o", "json", environ=other).ok().json == []
+    assert system.session("mine-1") == before
