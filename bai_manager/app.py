@@ -27,6 +27,7 @@ from bai_manager.types.clock import system_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.monitors.base import Monitor
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types import OwnerData, SessionSpec
     from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
+    from bai_manager.types.mounts import MountRequest, VFolderMount
     from bai_manager.types.passes import PassLog
 
 LOCAL_AGENT = ("i-local", "local://")
@@ -120,6 +122,18 @@ class LaterSessions:
 
     async def destroy_session(self, action: DestroySessionAction) -> DestroySessionActionResult:
         return await self._app.session_service.destroy_session(action)
+
+
+class LaterMounts:
+    """Settles mounts with what is loaded when a session is to have some."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def settle(
+        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
+    ) -> tuple[VFolderMount, ...]:
+        return await self._app.session_mounts.settle(requests, owner, group_id)
 
 
 class App:
@@ -384,7 +398,7 @@ class App:
             scaling_groups=OpenGroupRepository(self.database),
             agents=self.agents,
             scheduler=self.scheduler,
-            mounts=self.session_mounts,
+            mounts=LaterMounts(self),
             console=self._console,
             clock=self._clock,
         )
