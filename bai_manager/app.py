@@ -27,10 +27,9 @@ from bai_manager.types.clock import system_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from uuid import UUID
 
     from bai_manager.actions.actor import Actor
-    from bai_manager.actions.monitors.base import Monitor
+    from bai_manager.actions.monitors.base import Monitor, Outcome, Run
     from bai_manager.actions.processor import ActionT
     from bai_manager.clients.agent.pool import AgentPool
     from bai_manager.clients.agent.protocol import AgentClient
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.import_journal import ImportJournal
+    from bai_manager.clients.live.abuse import AbuseReports
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.clients.prometheus.client import PrometheusClient
@@ -70,16 +70,18 @@ if TYPE_CHECKING:
         DestroySessionActionResult,
     )
     from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session.creation import Creation
     from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
-    from bai_manager.services.session.types import OwnerData, SessionSpec
+    from bai_manager.services.session.types import SessionSpec
     from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.system.service import SystemService
+    from bai_manager.services.template.service import TemplateService
     from bai_manager.services.user.service import UserService
     from bai_manager.services.user_import.service import Journal, UserImportService
     from bai_manager.services.user_resource_policy.service import UserResourcePolicyService
@@ -91,7 +93,6 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
-    from bai_manager.types.mounts import MountRequest, VFolderMount
     from bai_manager.types.passes import PassLog
 
 LOCAL_AGENT = ("i-local", "local://")
@@ -106,12 +107,26 @@ class ProfileAuthorizer:
 
     async def actor(self) -> Actor:
         if self._actor is None:
+            credentials = self._app.credentials  # first: without them no database is started
             authentication = AuthenticationValidator(self._app.access)
-            self._actor = await authentication.authenticate(self._app.credentials)
+            self._actor = await authentication.authenticate(credentials)
         return self._actor
 
     async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
         return await AccessValidator(self._app.access).authorize(action, actor)
+
+
+class LaterAudit:
+    """Opens the database when there is something to record, not before somebody is known."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def record_started(self, run: Run) -> None:
+        await self._app.audit_log.record_started(run)
+
+    async def record_finished(self, run: Run, outcome: Outcome) -> None:
+        await self._app.audit_log.record_finished(run, outcome)
 
 
 class LaterSessions:
@@ -122,18 +137,6 @@ class LaterSessions:
 
     async def destroy_session(self, action: DestroySessionAction) -> DestroySessionActionResult:
         return await self._app.session_service.destroy_session(action)
-
-
-class LaterMounts:
-    """Settles mounts with what is loaded when a session is to have some."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def settle(
-        self, requests: Sequence[MountRequest], owner: OwnerData, group_id: UUID
-    ) -> tuple[VFolderMount, ...]:
-        return await self._app.session_mounts.settle(requests, owner, group_id)
 
 
 class App:
@@ -166,7 +169,7 @@ class App:
         return ActionProcessor(
             service_of=self.service,
             authorizer=ProfileAuthorizer(self),
-            audit=self.audit_log,
+            audit=LaterAudit(self),
             clock=self._clock,
             new_id=uuid4,
             monitors=self._monitors,
@@ -258,16 +261,38 @@ class App:
         from bai_manager.clients.agent.callosum.client import (  # noqa: PLC0415 - clusters only
             CallosumAgentClient,
         )
-        from bai_manager.clients.agent.callosum.records import Registration  # noqa: PLC0415
+        from bai_manager.clients.agent.callosum.records import (  # noqa: PLC0415
+            KernelRecord,
+            Registration,
+        )
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
 
         async def registration() -> Registration:
             key, version = await AgentRepository(self.database).key_and_version(agent_id)
             return Registration(public_key=key, version=version)
 
+        async def records(agent_id: str) -> Sequence[KernelRecord]:
+            from bai_manager.repositories.kernel_records import (  # noqa: PLC0415 - restarts only
+                KernelRecordRepository,
+            )
+
+            found = await KernelRecordRepository(self.database).of_agent(agent_id)
+            return [
+                KernelRecord(
+                    kernel_id=info.kernel_id, session_id=session, image=image, creation_info=info
+                )
+                for session, image, info in found
+            ]
+
         keypair = self._config.settings.agent.rpc_manager_keypair
         return self._rehearsed(
-            CallosumAgentClient(agent_id, addr, registration=registration, manager_keypair=keypair)
+            CallosumAgentClient(
+                agent_id,
+                addr,
+                registration=registration,
+                manager_keypair=keypair,
+                records=records,
+            )
         )
 
     def _rehearsed(self, agent: AgentClient) -> AgentClient:
@@ -386,22 +411,55 @@ class App:
 
     @cached_property
     def session_service(self) -> SessionService:
-        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
-        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
-        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
+            SessionChangeRepository,
+        )
+        from bai_manager.repositories.session_records import (  # noqa: PLC0415
+            SessionRecordRepository,
+        )
         from bai_manager.services.session.service import SessionService  # noqa: PLC0415
 
         return SessionService(
             sessions=self.sessions,
-            images=ImageRepository(self.database),
-            owners=OwnerRepository(self.database),
-            scaling_groups=OpenGroupRepository(self.database),
+            changes=SessionChangeRepository(self.database, self._clock),
+            records=SessionRecordRepository(self.database),
+            creation=lambda: self.session_creation,
             agents=self.agents,
+            abuse=lambda: self.abuse_reports,
             scheduler=self.scheduler,
-            mounts=LaterMounts(self),
             console=self._console,
             clock=self._clock,
         )
+
+    @cached_property
+    def session_creation(self) -> Creation:
+        from bai_manager.repositories.image import ImageRepository  # noqa: PLC0415
+        from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.services.session.creation import Creation  # noqa: PLC0415
+
+        return Creation(
+            sessions=self.sessions,
+            images=ImageRepository(self.database),
+            owners=OwnerRepository(self.database),
+            scaling_groups=OpenGroupRepository(self.database),
+            mounts=self.session_mounts,
+            scheduler=self.scheduler,
+            clock=self._clock,
+        )
+
+    @property
+    def abuse_reports(self) -> AbuseReports:
+        from bai_manager.clients.live.abuse import (  # noqa: PLC0415
+            NoAbuseReports,
+            ValkeyAbuseReports,
+        )
+
+        settings = self._config.settings
+        if settings.kind != "cluster":
+            return NoAbuseReports()
+        valkey = settings.valkey
+        return ValkeyAbuseReports(valkey.url, password=valkey.password, timeout=valkey.timeout)
 
     @cached_property
     def running_sessions(self) -> RunningSessions:
@@ -528,6 +586,16 @@ class App:
         return ImageService(images=ImageRepository(self.database))
 
     @cached_property
+    def template_service(self) -> TemplateService:
+        from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
+        from bai_manager.repositories.template import TemplateRepository  # noqa: PLC0415
+        from bai_manager.services.template.service import TemplateService  # noqa: PLC0415
+
+        return TemplateService(
+            templates=TemplateRepository(self.database), owners=OwnerRepository(self.database)
+        )
+
+    @cached_property
     def container_registry_service(self) -> ContainerRegistryService:
         from bai_manager.repositories.container_registry import (  # noqa: PLC0415
             ContainerRegistryRepository,
@@ -611,11 +679,11 @@ class App:
         from bai_manager.clients.agent.local.host import describe_host  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
         from bai_manager.repositories.system import SystemRepository  # noqa: PLC0415
-        from bai_manager.services.system.service import SystemService  # noqa: PLC0415
+        from bai_manager.services.system.service import NothingYet, SystemService  # noqa: PLC0415
         from bai_manager.vault import ProfileVault  # noqa: PLC0415
 
         return SystemService(
-            system=SystemRepository(self.database),
+            system=NothingYet() if self._only_planned else SystemRepository(self.database),
             vault=ProfileVault(self._config, dry_run=self._dry_run),
             host=describe_host(),
             volumes=LocalVolumes(self._config.paths.data_dir / "volumes", dry_run=self._dry_run),
@@ -676,16 +744,38 @@ class App:
 
     def _own_probes(self) -> Iterator[Probe]:
         """The database, and on one machine its agent and volume."""
-        from bai_manager.clients.probes import AgentProbe, FolderProbe  # noqa: PLC0415
+        from bai_manager.clients.probes import AgentProbe, FolderProbe, built  # noqa: PLC0415
         from bai_manager.clients.storage_proxy.volumes import LocalVolumes  # noqa: PLC0415
-        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
 
-        yield DatabaseProbe(self.database, self.database.address, self._clock)
+        yield built("database", self._database_probe)
         if self._config.settings.kind == "embedded":
             for client in self.agents.resident():
                 yield AgentProbe(client, "this machine")
             volumes = LocalVolumes(self._config.paths.data_dir / "volumes")
             yield FolderProbe("local:volume1", volumes.folder("local:volume1"))
+
+    async def _living_agents(self) -> list[AgentClient]:
+        from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
+        from bai_manager.types.query import Query  # noqa: PLC0415
+        from bai_manager.types.status import AgentStatus  # noqa: PLC0415
+
+        return [
+            self.agents.client(agent.id, agent.addr)
+            for agent in await AgentRepository(self.database).list_agents(Query())
+            if agent.status is AgentStatus.ALIVE
+        ]
+
+    def _database_probe(self) -> Probe:
+        from bai_manager.repositories.probe import DatabaseProbe  # noqa: PLC0415
+
+        return DatabaseProbe(self.database, self.database.address, self._clock)
+
+    def _prometheus_probe(self) -> Probe:
+        from bai_manager.clients.probes import PrometheusProbe  # noqa: PLC0415
+
+        if self.prometheus is None:
+            raise self._config.missing("prometheus.url")
+        return PrometheusProbe(self.prometheus)
 
     def _cluster_probes(self) -> Iterator[Probe]:
         """Whatever else the profile names."""
@@ -694,6 +784,7 @@ class App:
         settings = self._config.settings
         if settings.etcd.url is not None:
             yield probes.EtcdProbe(self.etcd)
+            yield probes.AgentsProbe(self._living_agents)
         if self.signals is not None:
             yield probes.ValkeyProbe(self.signals)
         for name, proxy in settings.storage.items():
@@ -705,8 +796,8 @@ class App:
                     verify=proxy.verify_tls,
                     ca_file=proxy.ca_file,
                 )
-        if self.prometheus is not None:
-            yield probes.PrometheusProbe(self.prometheus)
+        if settings.prometheus.url is not None:
+            yield probes.built("prometheus", self._prometheus_probe)
 
     @cached_property
     def etcd(self) -> EtcdClient:
@@ -807,6 +898,11 @@ class App:
             clock=self._clock,
         )
 
+    @property
+    def _only_planned(self) -> bool:
+        """Whether this is a dry run without a database."""
+        return self._dry_run and not self.embedded.is_running()
+
     @cached_property
     def user_import_service(self) -> UserImportService:
         from bai_manager.repositories.user_import import UserImportRepository  # noqa: PLC0415
@@ -843,6 +939,7 @@ class App:
             manifests=ManifestRepository(self.database),
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -902,7 +999,16 @@ class App:
         return StorageService(storage=StorageRepository(self.database), storages=self.storages)
 
     async def prepare_database(self) -> None:
-        """Create the schema in an empty database; nothing when it is there."""
+        """Create the schema in an empty database; nothing when it is there.
+
+        A dry run starts no database; raises ``DatabaseStopped`` when it would have to.
+        """
+        if self._only_planned:
+            if self.embedded.data_dir.exists():
+                from bai_manager.clients.postgres.errors import DatabaseStopped  # noqa: PLC0415
+
+                raise DatabaseStopped
+            return
         from bai_manager.repositories.schema import create_schema  # noqa: PLC0415
 
         async with self.database.transaction() as connection:

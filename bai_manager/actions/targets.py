@@ -97,6 +97,13 @@ class InvitationTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateTarget:
+    """One template that the actor may see, by id, the beginning of it, or name."""
+
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
 class VisibleTarget:
     """Whatever the actor may see; the processor fills in the action's ``visible`` field.
 
@@ -124,6 +131,7 @@ Target: TypeAlias = (
     | ImageTarget
     | FolderTarget
     | InvitationTarget
+    | TemplateTarget
 )
 
 
@@ -145,6 +153,7 @@ class TargetScope:
     actor_is_member: bool = False
     is_model_store: bool = False
     invitation_id: UUID | None = None
+    template_id: UUID | None = None
     folder: FolderAccess | None = None
 
 

@@ -77,9 +77,16 @@ def connect(
         if manager
         else EtcdAddress(url=etcd or "", namespace=namespace, user=None, password=None)
     )
+    if not address.url.startswith(("http://", "https://")):
+        raise NothingToConnectTo(
+            f"{address.url} is no address of an etcd.", hint="It looks like http://HOST:PORT."
+        )
     found = asyncio.run(_look_up(address))
     profile = name or cli.flags.profile or "cluster"
     _write(cli, profile, address, manager, found)
+    if cli.flags.dry_run:
+        cli.terminal.note(f"Profile {profile} would be written.")
+        return
     cli.terminal.note(f"Profile {profile} is written.")
     attached = type(cli)(
         cli.flags.of_profile(profile),
@@ -93,6 +100,7 @@ def connect(
 
 async def _look_up(address: EtcdAddress) -> ClusterAddresses:
     from bai_manager.clients.cluster.discovery import addresses_from_etcd  # noqa: PLC0415
+    from bai_manager.clients.cluster.errors import ClusterUnknown  # noqa: PLC0415
     from bai_manager.clients.cluster.etcd import EtcdClient  # noqa: PLC0415 - imports httpx
 
     client = EtcdClient(
@@ -102,7 +110,13 @@ async def _look_up(address: EtcdAddress) -> ClusterAddresses:
         password=address.password,
     )
     volumes = await client.get_prefix("volumes/")
-    return addresses_from_etcd({**volumes, **await client.get_prefix("config/")})
+    config = await client.get_prefix("config/")
+    if not volumes and not config:
+        raise ClusterUnknown(
+            f"etcd at {address.url} has nothing below /sorna/{address.namespace}/.",
+            hint="Name the cluster's own with --namespace; it is in its manager's file.",
+        )
+    return addresses_from_etcd({**volumes, **config})
 
 
 def _write(

@@ -126,18 +126,9 @@ def _rows(change: Change) -> Iterator[DifferenceRow]:
 
 
 def _whole(differences: Sequence[Difference], side: str) -> JsonValue:
-    """All fields of one thing; members of a list came one by one."""
-    found: dict[str, JsonValue] = {}
-    for one in differences:
-        value: JsonValue = getattr(one, side)
-        if value is None:
-            continue
-        there = found.get(one.field)
-        if there is None:
-            found[one.field] = value
-        else:
-            found[one.field] = [*(there if isinstance(there, list) else [there]), value]
-    return found or None
+    """All fields of one thing that hold something, None for none."""
+    found: dict[str, JsonValue] = {one.field: getattr(one, side) for one in differences}
+    return {name: value for name, value in found.items() if value is not None} or None
 
 
 def _lines(change: Change) -> Iterator[str]:

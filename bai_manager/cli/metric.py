@@ -45,6 +45,7 @@ from bai_manager.cli.options import (
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.human import time_text
 from bai_manager.cli.output.rows import emit_object, emit_rows
+from bai_manager.cli.verbs import counted
 from bai_manager.cli.watch import shown
 from bai_manager.services.metric.actions import (
     ContainerMetricAction,
@@ -324,7 +325,8 @@ def idle(
         result = await processor.run(action)
         _tell_silent(cli, result.silent)
         if result.unmeasured:
-            cli.terminal.warn(f"Of {result.unmeasured} running sessions there are no samples.")
+            unmeasured = counted(result.unmeasured, "running session")
+            cli.terminal.warn(f"There are no samples of {unmeasured}.")
         emit_rows(
             output, IDLE_COLUMNS, result.idle, name=lambda row: row.name, noun="idle sessions"
         )

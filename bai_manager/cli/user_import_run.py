@@ -12,6 +12,7 @@ from bai_manager.cli.output.columns import Column, status_column
 from bai_manager.cli.output.rows import mark_dry_run, row_writer
 from bai_manager.cli.secret_io import SecretNeeded, read_secret_file
 from bai_manager.cli.verbs import counted
+from bai_manager.errors import BackendAIError
 from bai_manager.services.user_import.actions import CheckUserImportAction, ImportUsersAction
 from bai_manager.services.user_import.errors import InvalidUserFile
 from bai_manager.services.user_import.reading import has_secrets, read_rows
@@ -87,19 +88,31 @@ async def _run(
     writer = row_writer(cli.output, COLUMNS, name=lambda row: row.email, noun="users")
     counts: Counter[RowResult] = Counter()
     resumed = 0
-    with cli.terminal.progress("Importing users", total=len(rows)) as progress:
-        for chunk in chunks:
-            done = (await processor.run(chunk)).rows
-            for row in done:
-                writer.write(row)
-                counts[row.result] += 1
-                resumed += row.resumed
-            progress.advance(len(done))
+    try:
+        with cli.terminal.progress("Importing users", total=len(rows)) as progress:
+            for chunk in chunks:
+                done = (await processor.run(chunk)).rows
+                for row in done:
+                    writer.write(row)
+                    counts[row.result] += 1
+                    resumed += row.resumed
+                progress.advance(len(done))
+    except BackendAIError:
+        if cli.output.chosen_format.is_human:
+            writer.close()
+        _note_stopped(cli, counts.total(), len(rows))
+        raise
     writer.close()
     said = ", ".join(f"{counts[result]} {result.value}" for result in RowResult)
     before = f" ({resumed} by an earlier run)" if resumed else ""
     cli.terminal.note(f"{counted(len(rows), 'user')}: {said}{before}.")
     mark_dry_run(cli.output)
+
+
+def _note_stopped(cli: Cli, done: int, count: int) -> None:
+    """An array is left open, so that nobody takes it for all of it."""
+    if not cli.flags.dry_run:
+        cli.terminal.note(f"{done} of {counted(count, 'user')} are done; the same command goes on.")
 
 
 def _default_domain(cli: Cli) -> str:

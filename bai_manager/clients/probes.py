@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
-from bai_manager.errors import Unreachable
+from bai_manager.clients.agent.errors import AgentUnreachable
+from bai_manager.clients.agent.protocol import AgentHealth
+from bai_manager.errors import BackendAIError, ConfigurationError, Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from bai_manager.clients.agent.protocol import AgentClient
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.prometheus.client import PrometheusClient
+    from bai_manager.services.status.types import Probe
     from bai_manager.types.credentials import Secret
 
+_AGENT_LIMIT: Final = 5.0
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
 
 
@@ -36,6 +41,35 @@ class AgentProbe:
     async def ask(self) -> Answer:
         health = await self._client.health()
         return Answer(version=health.version, detail=health.status)
+
+
+class AgentsProbe:
+    """The agents of a cluster that are thought to be alive, asked together; one line for all."""
+
+    name = "agents"
+    address = ""
+
+    def __init__(self, clients: Callable[[], Awaitable[list[AgentClient]]]) -> None:
+        self._clients = clients
+
+    async def ask(self) -> Answer:
+        from bai_manager.clients.agent.callosum.parallel import ask_all  # noqa: PLC0415
+
+        told = await ask_all(await self._clients(), _health_in_time)
+        silent = {name: why for name, why in told.items() if isinstance(why, BackendAIError)}
+        if silent:
+            names, why = ", ".join(silent), next(iter(silent.values())).message
+            raise ServiceUnreachable(f"{len(silent)} of {len(told)} do not answer ({names}): {why}")
+        versions = {health.version for health in told.values() if isinstance(health, AgentHealth)}
+        return Answer(version=", ".join(sorted(versions)) or None, detail=f"{len(told)} answer")
+
+
+async def _health_in_time(agent: AgentClient) -> AgentHealth:
+    try:
+        async with asyncio.timeout(_AGENT_LIMIT):
+            return await agent.health()
+    except TimeoutError:
+        raise AgentUnreachable(agent.agent_id, f"no answer within {_AGENT_LIMIT:g} s") from None
 
 
 class FolderProbe:
@@ -72,6 +106,26 @@ class ValkeyProbe:
 
     async def ask(self) -> Answer:
         return Answer(version=await self._client.version())
+
+
+class UnusableProbe:
+    """A dependency that the profile does not name, or not so that it can be asked."""
+
+    def __init__(self, name: str, error: ConfigurationError) -> None:
+        self.name = name
+        self.address = ""
+        self._error = error
+
+    async def ask(self) -> Answer:
+        raise self._error
+
+
+def built(name: str, build: Callable[[], Probe]) -> Probe:
+    """The probe that is built; where the profile does not let it, one that says why."""
+    try:
+        return build()
+    except ConfigurationError as error:
+        return UnusableProbe(name, error)
 
 
 class HttpProbe:
@@ -113,7 +167,7 @@ class HttpProbe:
             for key in self._keys:
                 found = found[key]
         except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ServiceUnreachable(f"{error or type(error).__name__}") from error
+            raise ServiceUnreachable(f"{str(error) or type(error).__name__}") from error
         return Answer(version=str(found))
 
     def _trust(self) -> ssl.SSLContext | bool:

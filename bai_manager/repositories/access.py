@@ -19,7 +19,9 @@ from bai_manager.actions.targets import (
     SystemTarget,
     Target,
     TargetScope,
+    TemplateTarget,
     UserTarget,
+    Visibility,
     VisibleTarget,
 )
 from bai_manager.models.group import association_groups_users, groups
@@ -112,6 +114,8 @@ class AccessRepository:
                 return await self._image(image, architecture)
             case FolderTarget(folder, in_trash):
                 return await self._folder(folder, actor, in_trash=in_trash)
+            case TemplateTarget(template):
+                return await self._template(template, actor)
             case InvitationTarget(invitation, as_inviter):
                 return await self._invitation(invitation, actor, as_inviter=as_inviter)
 
@@ -195,6 +199,26 @@ class AccessRepository:
 
         async with self._database.transaction() as connection:
             return TargetScope(owner_user_id=await customized_for(connection, image, architecture))
+
+    async def _template(self, template: str, actor: Actor) -> TargetScope:
+        """Whose it is counts as a member of its project."""
+        from bai_manager.repositories.template import (  # noqa: PLC0415 - templates only
+            locate_template,
+        )
+
+        visible = Visibility(
+            domain_name=None if actor.role in _SEE_ALL else actor.domain_name,
+            user_id=actor.user_id if actor.role is UserRole.USER else None,
+        )
+        async with self._database.transaction() as connection:
+            row = await locate_template(connection, template, visible, actor)
+        return TargetScope(
+            domain_name=row.domain_name,
+            owner_user_id=row.user_uuid,
+            owner_role=UserRole.parse(row.role),
+            actor_is_member=row.is_member,
+            template_id=row.id,
+        )
 
     async def _folder(self, folder: str, actor: Actor, *, in_trash: bool) -> TargetScope:
         from bai_manager.repositories.vfolder_access import (  # noqa: PLC0415 - folders only

@@ -36,6 +36,12 @@ class DatabaseBusy(TryAgain):
     error_code = "backendai_access_unavailable"
 
 
+class DatabaseRefused(ConfigurationError):
+    """The server answers, and wants another user, password or database."""
+
+    error_code = "backendai_auth_unauthorized"
+
+
 class SchemaMissing(ConfigurationError):
     """The tables are not there: the system was not set up, or it is another database."""
 
@@ -57,6 +63,7 @@ _BUSY = (
     psycopg.errors.CannotConnectNow,
 )
 _UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
+_REFUSALS = ("password authentication failed", "no pg_hba.conf entry", "does not exist")
 _OF_ANOTHER_RELEASE = (
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
@@ -92,7 +99,8 @@ class Database:
                 " -c timezone=UTC",
             },
         )
-        self.address = self._engine.url.render_as_string(hide_password=True)
+        address = self._engine.url.set(drivername="postgresql")
+        self.address = address.render_as_string(hide_password=True)
         self._dry_run = dry_run
         self._warn = warn
         self._inspected = False
@@ -104,9 +112,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction: committed at the end, rolled back on any exception.
 
-        Raises ``DatabaseUnreachable``, ``DatabaseBusy``, ``SchemaMissing``, ``SchemaUnsupported``
-        or ``DatabaseError``. Integrity errors pass unchanged to the repository, which knows what
-        they mean.
+        Raises ``DatabaseUnreachable``, ``DatabaseRefused``, ``DatabaseBusy``, ``SchemaMissing``,
+        ``SchemaUnsupported`` or ``DatabaseError``. Integrity errors pass unchanged to the
+        repository, which knows what they mean.
         """
         try:
             if self._dry_run:
@@ -208,6 +216,12 @@ def _translated(error: DBAPIError) -> BackendAIError:
     if isinstance(original, _BUSY):
         return DatabaseBusy(
             f"The database is busy: {said}.", hint="Nothing was changed; run the command again."
+        )
+    _, _, fatal = said.rpartition("FATAL:  ")
+    if isinstance(original, _UNREACHABLE) and any(word in fatal for word in _REFUSALS):
+        return DatabaseRefused(
+            f"The database refuses the connection: {fatal.strip()}.",
+            hint="Check database.dsn of the profile: 'bai-manager config show --origin'.",
         )
     if isinstance(original, _UNREACHABLE):
         return DatabaseUnreachable(

@@ -23,7 +23,7 @@ from bai_manager.services.keypair_resource_policy.types import (
     KeypairResourcePolicySpec,
 )
 from bai_manager.services.manifest.forms import FORMS
-from bai_manager.services.manifest.planning import OF_MAIN_KEY, fields_of
+from bai_manager.services.manifest.planning import OF_MAIN_KEY, fields_of, names_in
 from bai_manager.services.manifest.types import Section, Verb
 from bai_manager.services.project_resource_policy.types import (
     ProjectResourcePolicyChanges,
@@ -165,10 +165,10 @@ class _Hand:
             await self._groups.update_group(group_id, GroupChanges(**values), if_unchanged=None)
         for difference in change.differences:
             if difference.field == "members":
-                if difference.after is None:
-                    await self._groups.remove_member(group_id, str(difference.before))
-                else:
-                    await self._groups.add_member(group_id, str(difference.after))
+                for email in names_in(difference.before):
+                    await self._groups.remove_member(group_id, email)
+                for email in names_in(difference.after):
+                    await self._groups.add_member(group_id, email)
 
     async def _put_scaling_group(self, entry: Entry, change: Change) -> None:
         name = entry.name
@@ -226,9 +226,8 @@ class _Hand:
         """What a resource group is closed to (``before``) or opened to (``after``)."""
         found: dict[str, list[str]] = {"domains": [], "projects": [], "keypairs": []}
         for difference in change.differences:
-            value = getattr(difference, side)
-            if difference.field in found and value is not None:
-                found[difference.field].append(str(value))
+            if difference.field in found:
+                found[difference.field].extend(names_in(getattr(difference, side)))
         return Scopes(
             domains=tuple(found["domains"]),
             projects=tuple(found["projects"]),

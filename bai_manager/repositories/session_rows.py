@@ -10,6 +10,7 @@ from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
 from bai_manager.repositories.query import Field
+from bai_manager.repositories.versions import version_of
 from bai_manager.services.session.errors import SessionNotFound
 from bai_manager.services.session.types import KernelData, SessionData
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, FieldKind
@@ -63,6 +64,7 @@ _SESSION_COLUMNS = (
     sessions.c.batch_timeout,
     sessions.c.created_at,
     sessions.c.terminated_at,
+    version_of(sessions),
 )
 SESSIONS_WITH_OWNERS = sessions.outerjoin(groups, groups.c.id == sessions.c.group_id).outerjoin(
     users, users.c.uuid == sessions.c.user_uuid
@@ -198,6 +200,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         created_at=row.created_at,
         terminated_at=row.terminated_at,
         kernels=found or [],
+        version=row.version,
     )
 
 

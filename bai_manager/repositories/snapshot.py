@@ -16,6 +16,7 @@ from bai_manager.repositories.occupancy import (
     load_limits,
     load_occupancy,
 )
+from bai_manager.repositories.placing import with_history_of_places
 from bai_manager.sokovan.snapshot import (
     AgentSnapshot,
     Dependency,
@@ -70,7 +71,7 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
     pending = await _pending(connection, group)
     if not pending:
         return Snapshot(now=now, scaling_group=group, config=config)
-    return Snapshot(
+    snapshot = Snapshot(
         now=now,
         scaling_group=group,
         config=config,
@@ -79,6 +80,7 @@ async def load_snapshot(connection: AsyncConnection, group: str, *, now: datetim
         limits=await limits_of(connection, pending),
         occupancy=await load_occupancy_of(connection, group),
     )
+    return await with_history_of_places(connection, snapshot)
 
 
 async def load_occupancy_of(connection: AsyncConnection, group: str) -> Occupancy:

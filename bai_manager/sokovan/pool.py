@@ -54,6 +54,15 @@ class Requirement:
     def wanted(self) -> tuple[tuple[str, Decimal], ...]:
         return tuple((slot, amount) for slot, amount in self.slots.items() if amount > 0)
 
+    def takes_at_least(self, other: Requirement) -> bool:
+        """Whether only agents that could hold ``other`` could hold this."""
+        slots = self.slots
+        return (
+            self.architecture == other.architecture
+            and len(self.kernel_ids) >= len(other.kernel_ids)
+            and all(slot in slots and slots[slot] >= amount for slot, amount in other.wanted)
+        )
+
 
 class AgentState:
     """An agent during the pass; ``remaining`` names every slot it has or has given away."""

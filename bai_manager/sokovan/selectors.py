@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.pool import AgentState, PoolMark, RequirementKey
     from bai_manager.sokovan.snapshot import PendingSession, Snapshot
 
-SUMMARIZED_AGENTS: Final = 32
+SUMMARIZED_AGENTS: Final = 10
 """A message is a column that people read; ``explain`` tells about every agent."""
 _NAMED_AGENTS: Final = 3
+_REMEMBERED: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,14 +185,15 @@ class AgentSelection:
         self._refused: dict[
             tuple[tuple[RequirementKey, ...], tuple[str, ...]], tuple[int, NoPlacement]
         ] = {}
+        self._too_large: list[Requirement] = []
 
     def place(self, session: PendingSession) -> Placement | NoPlacement:
         """Find an agent for every requirement and put the kernels there, or change nothing.
 
         A request that was refused is refused again without a search as long as nothing changed,
-        and if it needs one agent only, for the rest of the pass: agents only get fuller. (For
-        several agents that does not follow, as a fuller agent may turn the choice for an earlier
-        kernel to the better.)
+        and if it needs one agent only, so is every request for as much or more, for the rest of
+        the pass: agents only get fuller. (For several agents that does not follow, as a fuller
+        agent may turn the choice for an earlier kernel to the better.)
         """
         try:
             needed = requirements(session)
@@ -202,7 +204,8 @@ class AgentSelection:
         version, refusal = self._refused.get(question, (-1, None))
         if refusal is not None and version == self.pool.version:
             return refusal
-        if refusal is not None and len(needed) == 1:
+        alone = len(needed) == 1
+        if alone and (refusal is not None or self._is_too_large(session, needed[0])):
             refusal = self._refusal(session, needed, 0)
         else:
             placement, failed = self._take_all(session, needed)
@@ -210,8 +213,22 @@ class AgentSelection:
                 return placement
             refusal = self._refusal(session, needed, failed)
             self.withdraw(placement)
+            if alone and not session.designated_agent_ids:
+                self._remember(needed[0])
         self._refused[question] = self.pool.version, refusal
         return refusal
+
+    def _is_too_large(self, session: PendingSession, requirement: Requirement) -> bool:
+        """Whether as much, or less, found no agent before; for any agent, not certain ones."""
+        if session.designated_agent_ids:
+            return False
+        return any(requirement.takes_at_least(other) for other in self._too_large)
+
+    def _remember(self, requirement: Requirement) -> None:
+        """Keep the smallest of what found no agent; a bounded number, each a saved search."""
+        larger = [one for one in self._too_large if one.takes_at_least(requirement)]
+        kept = [one for one in self._too_large if one not in larger]
+        self._too_large = [requirement, *kept][:_REMEMBERED]
 
     def withdraw(self, placement: Placement) -> None:
         """Take back the latest placement."""

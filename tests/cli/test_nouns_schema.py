@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import pytest
 import typer
 import yaml
 
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.cli.output.schema import DIALECT
 from bai_manager.cli.schema import described, schema_of
 from tests.architecture import catalogue
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 OTHER_TEXT = {"db shell", "db dump", "schema", "vfolder cat", "export"}
 """These print what another program writes, schemas, or a document."""
 
+TEMPLATE = """
+{kind: task_template, api_version: v1, metadata: {name: walk}, spec: {kernel: {image: python}}}
+"""
 DIGEST = f"sha256:{'ab' * 32}"
 COMMANDS: dict[str, str] = {
     "session list": "session list",
@@ -37,6 +39,16 @@ COMMANDS: dict[str, str] = {
     "session wait": "session wait walk-1",
     "session interrupt": "session interrupt walk-1",
     "session destroy": "session destroy walk-2",
+    "session rename": "session rename walk-1 walk-1",
+    "session update": "session update walk-1 --priority 20",
+    "session restart": "session restart walk-1",
+    "session match": "session match walk",
+    "session history": "session history walk-1",
+    "session timeline": "session timeline walk-1",
+    "session graph": "session graph walk-1",
+    "session access-info": "session access-info walk-1",
+    "session abuse-report": "session abuse-report walk-1",
+    "session check-status": "session check-status walk-1",
     "session exec": "session exec walk-1 print(6*7)",
     "session run": "session run shell --name walk-3 -- true",
     "session logs": "session logs walk-1",
@@ -44,6 +56,7 @@ COMMANDS: dict[str, str] = {
     "session ls": "session ls walk-1",
     "session upload": "session upload walk-1 FILE",
     "session download": "session download walk-1 there.txt COPY",
+    "session archive": "session archive walk-1 . --to COPY",
     "session usage": "session usage walk-1",
     "session commit": "session commit walk-1 --filename walk.tar.gz",
     "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
@@ -63,6 +76,11 @@ COMMANDS: dict[str, str] = {
     "image update": "image update shell --size 1m",
     "image forget": "image forget shell --dry-run",
     "image purge": "image purge shell --dry-run",
+    "template list": "template list",
+    "template create": "template create TEMPLATE --if-not-exists",
+    "template show": "template show walk",
+    "template update": "template update walk --name walk",
+    "template delete": "template delete walk --dry-run",
     "container-registry list": "container-registry list",
     "container-registry show": "container-registry show local/stable",
     "agent list": "agent list",
@@ -219,6 +237,10 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
         if path == "session why-pending":
             later = ("--type", "batch", "-c", "true", "--starts-at", "+2h", "--reuse", "--no-wait")
             done("session", "create", "python", "--name", "walk-4", *later)
+        if path.startswith("template "):
+            known["TEMPLATE"] = str(tmp_path / "template.yaml")
+            (tmp_path / "template.yaml").write_text(TEMPLATE)
+            done("template", "create", known["TEMPLATE"], "--if-not-exists")
         if path == "session convert-to-image":
             done("group", "update", "default", "--container-registry", "local/stable")
         if path == "auth password":
@@ -239,7 +261,7 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_every_command_has_a_schema_or_prints_other_text(noun: str) -> None:
-    found = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
+    found = load(NOUNS[noun])
     paths = {path for path, _ in catalogue._commands_of(noun, typer.main.get_command(found))}
     rows = described(noun)
     assert {row.command for row in rows} == paths - OTHER_TEXT

@@ -104,6 +104,12 @@ async def test_garbage_is_unreachable(answer: tuple[int, bytes]) -> None:
         await client_of(url).get_prefix("config/")
 
 
+async def test_something_else_that_tells_its_version_is_no_etcd() -> None:
+    answers = {"/version": (200, b'{"version": "2.42.0"}')}
+    with serving(answers) as (url, _etcd), pytest.raises(EtcdUnreachable, match="no etcd"):
+        await client_of(url).version()
+
+
 async def test_a_refused_connection_is_unreachable() -> None:
     with serving({}) as (url, _etcd):
         pass

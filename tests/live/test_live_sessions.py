@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from zmq.auth.certs import create_certificates
 
 from tests.live.conftest import IMAGE, SMALL, Keypair
 
@@ -176,6 +177,14 @@ def test_theirs_is_listed_shown_logged_and_destroyed_by_us(
     assert session_name not in official("session", "list")
 
 
+def test_theirs_is_renamed_by_us(live: Live, official: Official, session_name: str) -> None:
+    renamed = f"{session_name}-new"
+    official("session", "create", "--name", session_name, *SMALL, IMAGE)
+    live.json("session", "rename", session_name, renamed)
+    assert renamed in official("session", "list")
+    assert live.json("session", "destroy", renamed, "--timeout", "60s")["status"] == "terminated"
+
+
 @pytest.mark.parametrize("group", ["default", "curve"], ids=["plain", "curve"])
 def test_what_goes_to_the_agent_arrives(live: Live, group: str, tmp_path: Path) -> None:
     sent, got = tmp_path / "in.bin", tmp_path / "out.bin"
@@ -218,6 +227,24 @@ def at_once(
             return dict(zip(verbs, runs, strict=True))
     finally:
         live("session", "destroy", name, "--timeout", "60s")
+
+
+def test_an_agent_that_refuses_the_key_is_exit_6_and_stays_healthy(
+    live: Live, session_name: str, tmp_path: Path
+) -> None:
+    _, stranger = create_certificates(tmp_path, "stranger")
+    live.json(
+        *("session", "create", IMAGE, "-n", session_name, *SMALL),
+        *("--scaling-group", "curve", "--timeout", "90s"),
+    )
+    refused = live(
+        *("session", "interrupt", session_name), env={"BAI_AGENT_RPC_MANAGER_KEYPAIR": stranger}
+    )
+    assert refused.returncode == 6, refused.stderr
+    assert "refuses the manager's key" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    [agents] = [part for part in live.json("status") if part["name"] == "agents"]
+    assert agents["reachable"]
 
 
 def test_sessions_of_somebody_else_are_neither_seen_nor_ended(

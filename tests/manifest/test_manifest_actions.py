@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bai_manager.actions.errors import InsufficientPrivilege
+from bai_manager.clients.cluster.memory import NoMemory
 from bai_manager.errors import Conflict
 from bai_manager.models.audit import audit_logs
 from bai_manager.models.group import groups
 from bai_manager.models.rbac import association_scopes_entities, permissions, roles, user_roles
 from bai_manager.models.scaling_group import scaling_groups
 from bai_manager.models.user import users
-from bai_manager.repositories.database import Database
 from bai_manager.repositories.manifest import ManifestRepository
 from bai_manager.services.manifest.actions import (
     ApplyManifestAction,
@@ -31,10 +31,12 @@ from bai_manager.services.purging import fingerprint
 from bai_manager.services.user.actions import CreateUserAction
 from bai_manager.services.user.types import UserSpec
 from tests.people import SSH_KEYPAIR
+from tests.tenants import Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bai_manager.services.manifest.types import Plan
-    from tests.tenants import Site
 
 DOCUMENT = """\
 version: 1
@@ -58,7 +60,7 @@ users:
   resource_policy: small
   keypair_resource_policy: small
   rate_limit: 7
-  allowed_client_ip: [10.0.0.0/8]
+  allowed_client_ip: [10.0.0.0/8, 192.0.2.1]
   container_gids: [3, 2]
 groups:
 - name: research
@@ -101,19 +103,20 @@ async def exported(site: Site) -> str:
 
 
 async def test_an_export_applied_to_an_empty_system_reproduces_it(
-    site: Site, shaped_database: str
+    site: Site, shaped_database: str, tmp_path: Path
 ) -> None:
     await applied(site, DOCUMENT)
     document = await exported(site)
-    database = Database(shaped_database)
+    empty = Site(shaped_database, site.world, tmp_path, rolled_back=False)
     service = ManifestService(
-        manifests=ManifestRepository(database),
+        manifests=ManifestRepository(empty.database),
         new_ssh_keypair=lambda: SSH_KEYPAIR,
         token=os.urandom,
+        memory=NoMemory(),
     )
     await service.apply_manifest(ApplyManifestAction(document=document, source="a.yaml"))
     there = await service.export_manifest(ExportManifestAction())
-    await database.close()
+    await empty.close()
     assert there.document == json.loads(document)
 
 
@@ -195,7 +198,6 @@ async def test_pruning_deactivates_people_and_deletes_what_binds_nobody(site: Si
     document = "groups: [{name: research, domain_name: lab}]\npresets: []\nscaling_groups: []"
     with pytest.raises(Conflict):  # the resource group 'default' has an agent
         await applied(site, document, prune=True)
-    assert len((await differing(site, DOCUMENT, prune=False)).changes) == 0
     plan = await applied(site, "groups: []\npresets: []", prune=True)
     verbs = {(change.section, change.name): change.verb for change in plan.changes}
     assert verbs[Section.GROUPS, "lab/research"] is Verb.DEACTIVATE

@@ -213,6 +213,15 @@ def test_totals_are_no_rates() -> None:
     assert ranks[0].usage == {}
 
 
+def test_what_an_agent_gives_as_a_rate_is_one() -> None:
+    values = {"current": "4096", "unit_hint": "bps"}
+    given = by_id(KernelStat(kernel_id=uid(1), collected_at=NOW, metrics={"net_rx": values}))
+    ranks = ranking.of_now([kernel(1)], given, Dimension.SESSION, ["net_rx"])
+    assert ranks[0].usage == {"net_rx": 4096}
+    [shown] = live_metrics([kernel(1)], given)
+    assert (shown.current, shown.unit) == (4096, MetricUnit.BYTES_PER_SECOND)
+
+
 def idle_rows(
     kernels: Sequence[LiveKernel],
     stats: Mapping[UUID, KernelStat],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bai_manager.cli.policy_changes import read_changes
+from bai_manager.cli.schema import schema_of
 from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyChanges
 from bai_manager.services.policy.types import PolicyKind
 from bai_manager.services.project_resource_policy.types import ProjectResourcePolicyChanges
@@ -15,6 +16,7 @@ from bai_manager.services.user_resource_policy.types import UserResourcePolicyCh
 from bai_manager.types.patches import HostsPatch, SlotsPatch
 from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
 from bai_manager.types.vfolder import VFolderHostPermission
+from tests.cli.test_nouns_schema import problems
 from tests.printed import said, shape
 
 if TYPE_CHECKING:
@@ -78,7 +80,10 @@ def test_programs_get_one_object(ask: Ask) -> None:
     assert shape(found) == EXPLAINED
     assert shape(found["limits"][0]) == LINE
     assert [one["resource"] for one in found["limits"][:2]] == ["cpu", "cpu"]
-    outlook = _explained(ask, *SPEC)["outlook"]
+    asked = _explained(ask, *SPEC)
+    for printed in (found, asked):
+        assert list(problems(printed, schema_of("policy", "explain"))) == []
+    outlook = asked["outlook"]
     assert shape(outlook) == OUTLOOK
     assert (outlook["allowed"], outlook["fits"]) == (30, 4)
 
@@ -149,6 +154,7 @@ def test_a_rehearsal_has_one_shape(ask: Ask, kind: PolicyKind) -> None:
     }[kind]
     found = said(_what_if(ask, kind.value, f"{field}=1"))
     assert shape(found) == REHEARSAL
+    assert list(problems(found, schema_of("policy", "what-if"))) == []
     assert (found["kind"], found["changed"]) == (kind.value, [field])
 
 
@@ -236,6 +242,8 @@ def test_consequences_are_rows_with_what_whose_and_how_much(change: Ask) -> None
         ("would be over", "cpu", "1", "1"),
     ]
     assert rows[1]["whose"] == "alice@example.com"
+    printed = said(change("root", "policy", "what-if", "keypair", "default", *words, "-o", "json"))
+    assert list(problems(printed, schema_of("policy", "what-if"))) == []
     out = change("root", "policy", "what-if", "keypair", "default", *words, "-o", "table").out
     assert "Would be over     2 newly" in out
     assert "would be over" in out

@@ -15,6 +15,7 @@ from bai_manager.repositories.database import (
     Database,
     DatabaseBusy,
     DatabaseError,
+    DatabaseRefused,
     DatabaseUnreachable,
 )
 from tests.seeds import seed_domain
@@ -79,9 +80,11 @@ async def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None
     assert raised.value.hint
 
 
-async def test_a_database_that_is_not_there_is_unreachable(postgres_server: PostgresServer) -> None:
+async def test_a_database_that_is_not_there_is_a_wrong_address(
+    postgres_server: PostgresServer,
+) -> None:
     nowhere = Database(postgres_server.url("no_such_database"))
-    with pytest.raises(DatabaseUnreachable):
+    with pytest.raises(DatabaseRefused, match=r"no_such_database.*does not exist"):
         async with nowhere.transaction():
             pass
     await nowhere.close()

@@ -49,6 +49,7 @@ _EARLY = [
     "cli.kernel",
     "cli.scheduler",
     "cli.session",
+    "cli.session_create",
     "cli.output.bulk",
     "cli.output.errors",
     "cli.output.human",

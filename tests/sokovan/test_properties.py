@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.snapshot import PendingSession, Snapshot
 
 
-def every_world(examples: int = 300) -> settings:
+def every_world(examples: int = 150) -> settings:
     return settings(max_examples=examples, deadline=None)
 
 
-@every_world(1000)
+@every_world(400)
 @given(worlds)
 def test_a_pass_decides_as_the_plain_rules_do(snapshot: Snapshot) -> None:
     outcome = schedule(snapshot)
@@ -101,6 +101,27 @@ def test_no_limit_is_passed(snapshot: Snapshot) -> None:
 
 
 @every_world()
+@given(worlds)
+def test_no_project_passes_its_limit_and_no_key_pair_that_on_sftp_sessions(
+    snapshot: Snapshot,
+) -> None:
+    by_id = {waiting.id: waiting for waiting in snapshot.pending}
+    started = [by_id[one.session_id] for one in schedule(snapshot).allocations]
+    limits, occupancy = snapshot.limits, snapshot.occupancy
+    for project, limit in limits.groups.items():
+        mine = [one for one in started if not one.is_private and one.group_id == project]
+        if mine and limit is not None:
+            used = occupancy.groups.get(project, ResourceSlot())
+            total = ResourceSlot.total([used, *(one.requested_slots for one in mine)])
+            assert all(total.get(slot, Decimal(0)) <= most for slot, most in limit.items())
+    for key, policy in limits.keypairs.items():
+        private = [one for one in started if one.is_private and one.access_key == key]
+        if private and policy.max_concurrent_sftp_sessions:
+            running = occupancy.sftp_counts.get(key, 0) + len(private)
+            assert running <= policy.max_concurrent_sftp_sessions
+
+
+@every_world()
 @given(worlds, seeds)
 def test_the_order_of_rows_does_not_matter(snapshot: Snapshot, seed: int) -> None:
     chance = Random(seed)
@@ -123,7 +144,7 @@ def test_a_lower_priority_never_passes_a_higher_one(snapshot: Snapshot) -> None:
     assert decided == {one.id for one in snapshot.pending if one.priority == highest}
 
 
-@every_world(100)
+@every_world(60)
 @given(worlds)
 def test_an_explanation_agrees_with_the_pass(snapshot: Snapshot) -> None:
     started = {one.session_id: one for one in schedule(snapshot).allocations}
@@ -133,7 +154,7 @@ def test_an_explanation_agrees_with_the_pass(snapshot: Snapshot) -> None:
         assert bool(explanation.reasons) == (waiting.id not in started)
 
 
-@every_world(100)
+@every_world(60)
 @given(worlds)
 def test_every_change_offered_lets_the_session_start(snapshot: Snapshot) -> None:
     for waiting in snapshot.pending:
@@ -149,7 +170,7 @@ def test_every_change_offered_lets_the_session_start(snapshot: Snapshot) -> None
             assert [one.session_id for one in schedule(changed).allocations] == [waiting.id], change
 
 
-@every_world(100)
+@every_world(60)
 @given(worlds, seeds.map(make_request))
 def test_what_would_fit_starts_when_it_is_created(
     snapshot: Snapshot, request: PendingSession

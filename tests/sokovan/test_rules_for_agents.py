@@ -391,9 +391,9 @@ def test_a_request_refused_again_is_told_what_is_left_now() -> None:
     assert left == ["8)", "5)"]
 
 
-def test_a_message_looks_at_32_agents_however_many_there_are() -> None:
+def test_a_message_looks_at_10_agents_however_many_there_are() -> None:
     many = [agent(f"i-{n:03}", slots(1)) for n in range(500)]
     (failure,) = schedule(world([session(1, slots(2))], many)).failures
 
     assert failure.message.endswith("requested=2, available=1, and others)")
-    assert "32x Agents i-000, i-001, i-002, ... have" in failure.message
+    assert "10x Agents i-000, i-001, i-002, ... have" in failure.message

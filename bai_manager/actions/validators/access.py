@@ -48,6 +48,8 @@ def _bound(action: ActionT, scope: TargetScope, actor: Actor) -> ActionT:
         known["owner_id"] = scope.owner_user_id
     if hasattr(action, "invitation_id"):
         known["invitation_id"] = scope.invitation_id
+    if hasattr(action, "template_id"):
+        known["template_id"] = scope.template_id
     if hasattr(action, "access"):
         known["access"] = scope.folder
     if isinstance(action.target(), VisibleTarget):

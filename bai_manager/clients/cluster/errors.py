@@ -17,6 +17,12 @@ class EtcdRefused(ConfigurationError):
     error_code = "backendai_auth_unauthorized"
 
 
+class ClusterUnknown(ConfigurationError):
+    """etcd answers, and keeps no cluster of that namespace."""
+
+    error_code = "backendai_setup_not-found"
+
+
 class ManagerConfigInvalid(ConfigurationError):
     """The manager's own configuration file cannot be read or lacks what is needed."""
 

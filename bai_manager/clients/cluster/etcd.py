@@ -40,7 +40,9 @@ class EtcdClient:
         """The server's version. Raises ``EtcdUnreachable``."""
         async with self._client() as client:
             answer = await self._answer(client, "GET", "/version", None)
-        return str(answer.get("etcdserver", "unknown"))
+        if "etcdserver" not in answer:
+            raise EtcdUnreachable(f"What answers at {self.url} is no etcd.", hint=_HINT)
+        return str(answer["etcdserver"])
 
     async def get_prefix(self, prefix: str) -> dict[str, str]:
         """Everything below a prefix, keys relative to the namespace.
@@ -75,7 +77,8 @@ class EtcdClient:
             response = await client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise EtcdUnreachable(
-                f"etcd at {self.url} does not answer: {error or type(error).__name__}.", hint=_HINT
+                f"etcd at {self.url} does not answer: {str(error) or type(error).__name__}.",
+                hint=_HINT,
             ) from error
         if response.status_code in {400, 401, 403}:
             raise EtcdRefused(

@@ -117,7 +117,7 @@ class ManagerSignals:
 
     def _unreachable(self, error: Exception) -> ValkeyUnreachable:
         return ValkeyUnreachable(
-            f"Valkey at {self.url} does not answer: {error or type(error).__name__}.",
+            f"Valkey at {self.url} does not answer: {str(error) or type(error).__name__}.",
             hint="Its address is valkey.url: 'bai-manager config show --origin'.",
         )
 

@@ -81,7 +81,7 @@ class ValkeyLiveStats:
                         )
         except (ValkeyError, OSError, TimeoutError) as error:
             raise ValkeyUnreachable(
-                f"Valkey does not answer: {error or type(error).__name__}",
+                f"Valkey does not answer: {str(error) or type(error).__name__}",
                 hint="Its address is valkey.url: 'bai-manager config show --origin'.",
             ) from error
         finally:

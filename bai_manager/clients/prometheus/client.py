@@ -202,7 +202,7 @@ class PrometheusClient:
             raise PrometheusUnreachable(self.url, f"cannot be reached ({error})") from error
         except httpx.HTTPError as error:
             raise PrometheusUnreachable(
-                self.url, f"broke off ({error or type(error).__name__})"
+                self.url, f"broke off ({str(error) or type(error).__name__})"
             ) from error
 
     def _too_slow(self) -> PrometheusUnreachable:

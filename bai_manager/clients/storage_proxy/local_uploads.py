@@ -11,15 +11,18 @@ import fcntl
 import os
 import re
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.storage_proxy.beneath import (
     APPENDING,
     NEW_FILE,
     entered,
+    entries,
     entry_at,
     explained,
     opened,
+    time_of,
 )
 from bai_manager.clients.storage_proxy.errors import IsAFolder, UploadClash, UploadGone
 from bai_manager.clients.storage_proxy.local_quotas import part_name
@@ -28,11 +31,13 @@ from bai_manager.clients.storage_proxy.protocol import UPLOADS, EntryKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from bai_manager.clients.storage_proxy.local_quotas import LocalQuotas
     from bai_manager.clients.storage_proxy.protocol import UploadSession
     from bai_manager.types.vfolder import QuotaScopeID
 
+_ABANDONED = timedelta(days=7)
 _TOKEN = re.compile(r"[0-9a-f]{32}-\d+\.part")
 
 
@@ -53,8 +58,9 @@ class LocalUploads:
             with (
                 quotas.room(scope, size, replaced),
                 entered(self._top, (UPLOADS,), create=True) as place,
-                opened(name, NEW_FILE, place),
+                opened(name, NEW_FILE, place) as part,
             ):
+                _sweep(place, time_of(os.fstat(part)))
                 return name
 
     def offset(self, session: UploadSession) -> int:
@@ -107,6 +113,15 @@ class LocalUploads:
                     yield place
             except FileNotFoundError:
                 raise UploadGone(session.path) from None
+
+
+def _sweep(place: int, now: datetime) -> None:
+    """Remove parts that nobody went on with for so long that nobody will."""
+    for entry in entries(place, ()):
+        if now - entry.modified > _ABANDONED and _TOKEN.fullmatch(entry.name):
+            with suppress(OSError), opened(entry.name, APPENDING, place) as part:
+                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(entry.name, dir_fd=place)
 
 
 def append(storage: str, session: UploadSession, fd: int, data: bytes) -> None:

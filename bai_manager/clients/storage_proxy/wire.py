@@ -266,7 +266,7 @@ class Wire:
         except httpx.ConnectError as error:
             raise self._not_connected(error) from None
         except httpx.TransportError as error:
-            why = f"the connection broke: {error or type(error).__name__}"
+            why = f"the connection broke: {str(error) or type(error).__name__}"
             raise ConnectionBroke(self.name, why) from None
 
     def _not_connected(self, error: httpx.ConnectError) -> StorageUnreachable:

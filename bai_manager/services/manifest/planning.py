@@ -61,8 +61,8 @@ class _Planner:
     def put(self, section: Section) -> Iterator[Change]:
         """What is to be created or changed, by name."""
         current = self.state.manifest.entries(section)
-        for name, entry in sorted(self.wanted.entries(section).items()):
-            before = current.get(name)
+        for name, given in sorted(self.wanted.entries(section).items()):
+            entry, before = self._called(given), current.get(name)
             differing = tuple(_differences(entry, before))
             if before is not None and not differing:
                 continue
@@ -88,6 +88,14 @@ class _Planner:
                 yield _removal(Verb.DELETE, entry, tuple(_contents(entry)))
             elif (difference := _deactivation(entry)) is not None:
                 yield _removal(Verb.DEACTIVATE, entry, (difference,))
+
+    def _called(self, entry: Entry) -> Entry:
+        """The same entry, whose main key pairs are called by the e-mails of their users."""
+        keys = names_in(entry.fields.get("keypairs"))
+        if not any(key in self.state.access_keys for key in keys):
+            return entry
+        called = sorted({self.state.access_keys.get(key, key) for key in keys})
+        return replace(entry, fields={**entry.fields, "keypairs": [*called]})
 
     def _check(self, entry: Entry, before: Entry | None, changed: frozenset[str]) -> None:
         form = FORMS[entry.section]
@@ -136,9 +144,9 @@ class _Planner:
         """That what a field names is there, or will be."""
         known = self._known(section)
         if (entry.section, section) == (Section.SCALING_GROUPS, Section.USERS):
-            known |= self.state.access_keys
-        there = () if before is None else _names(before.fields.get(name))
-        for missing in _names(entry.fields.get(name)):
+            known |= set(self.state.access_keys)
+        there = () if before is None else names_in(before.fields.get(name))
+        for missing in names_in(entry.fields.get(name)):
             if missing in known or missing in there:
                 continue
             similar = " or ".join(closest(missing, known))
@@ -153,8 +161,8 @@ class _Planner:
 
     def _check_members(self, entry: Entry, before: Entry | None) -> None:
         """Members are of the project's own domain; those that there are stay."""
-        there = () if before is None else _names(before.fields.get("members"))
-        for email in _names(entry.fields.get("members")):
+        there = () if before is None else names_in(before.fields.get("members"))
+        for email in names_in(entry.fields.get("members")):
             domain = self._domain_of(email)
             if email not in there and domain not in {None, entry.fields["domain_name"]}:
                 said = f"members: {email} is a user of another domain, {domain}"
@@ -200,7 +208,9 @@ def _differences(entry: Entry, before: Entry | None) -> Iterator[Difference]:
     for name, becomes in entry.fields.items():
         if name not in form.keys:
             was = None if before is None else before.fields.get(name)
-            yield from _differing(name, was, becomes, each=form.values[name].each)
+            yield from _differing(
+                name, was, becomes, each=form.values[name].each and before is not None
+            )
 
 
 def _contents(entry: Entry) -> Iterator[Difference]:
@@ -218,7 +228,7 @@ def _differing(
     if isinstance(was, dict) and isinstance(becomes, dict):
         yield from _in_maps(name, was, becomes)
     elif each:
-        old, new = _names(was), _names(becomes)
+        old, new = names_in(was), names_in(becomes)
         for gone in sorted(set(old) - set(new)):
             yield Difference(field=name, before=gone, after=None)
         for come in sorted(set(new) - set(old)):
@@ -233,7 +243,7 @@ def _in_maps(name: str, was: JsonObject, becomes: JsonObject) -> Iterator[Differ
             yield Difference(field=f"{name}.{key}", before=was.get(key), after=becomes.get(key))
 
 
-def _names(value: JsonValue) -> tuple[str, ...]:
+def names_in(value: JsonValue) -> tuple[str, ...]:
     """The names in a field that holds one, or a list of them."""
     if value is None:
         return ()

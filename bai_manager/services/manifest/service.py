@@ -21,6 +21,7 @@ from bai_manager.types.credentials import new_access_key, new_secret_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.manifest import ManifestRepository
     from bai_manager.services.manifest.actions import (
         ApplyManifestAction,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class ManifestService:
-    """Documents in and out; ``token`` is where random bytes come from."""
+    """Documents in and out.
+
+    ``token`` is where random bytes come from; ``memory`` is what a manager remembers of presets.
+    """
 
     def __init__(
         self,
@@ -41,10 +45,12 @@ class ManifestService:
         manifests: ManifestRepository,
         new_ssh_keypair: Callable[[], SSHKeypair],
         token: Token,
+        memory: ManagerMemory,
     ) -> None:
         self._manifests = manifests
         self._new_ssh_keypair = new_ssh_keypair
         self._token = token
+        self._memory = memory
 
     async def export_manifest(self, action: ExportManifestAction) -> ExportManifestActionResult:
         """All that a document can say about the system, as of one moment."""
@@ -83,6 +89,8 @@ class ManifestService:
             await self._manifests.apply(
                 manifest, decide, expected=fingerprint(plan), secrets=secrets
             )
+        if any(change.section is Section.PRESETS for change in plan.changes):
+            await self._memory.forget_presets()
         return ApplyManifestActionResult(plan=plan)
 
     def _new_secrets(self, plan: Plan) -> Iterator[NewUserSecrets]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.live.protocol import KernelPlace
 from bai_manager.services.metric.catalogue import CPU, metric_of
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from bai_manager.clients.agent.protocol import KernelStat
     from bai_manager.services.metric.types import LiveKernel
+
+_RATE_HINT: Final = "bps"
+"""Bytes a second, for all its letters."""
 
 
 def places(kernels: Sequence[LiveKernel]) -> list[KernelPlace]:
@@ -80,11 +83,15 @@ def _share(current: float | None, capacity: float | None) -> float | None:
 
 
 def _unit(name: str, values: Mapping[str, str]) -> MetricUnit:
-    """Live totals are totals, not rates; what is not known here says its own unit."""
+    """Live totals are totals, but those of rates by hint; what is not known says its own unit."""
     metric = metric_of(name)
     if name == CPU or (metric.kind is MetricKind.GAUGE and metric.unit is not MetricUnit.NONE):
         return metric.unit
-    hints = {"bytes": MetricUnit.BYTES, "msec": MetricUnit.MILLISECONDS}
+    hints = {
+        "bytes": MetricUnit.BYTES,
+        "msec": MetricUnit.MILLISECONDS,
+        _RATE_HINT: MetricUnit.BYTES_PER_SECOND,
+    }
     return hints.get(values.get("unit_hint", ""), MetricUnit.NONE)
 
 
@@ -92,10 +99,11 @@ def level_now(name: str, values: Mapping[str, str]) -> float | None:
     """What one kernel uses at this moment, in the metric's unit.
 
     CPU use and levels are sampled as such; of a total only its own rate will do, which the
-    agents of a cluster keep (``stats.rate``).
+    agents of a cluster keep (``stats.rate``) or give in its stead (network traffic).
     """
     metric = metric_of(name)
-    if name == CPU or metric.kind is MetricKind.GAUGE:
+    is_rate = values.get("unit_hint") == _RATE_HINT
+    if name == CPU or metric.kind is MetricKind.GAUGE or is_rate:
         return number(values.get("current"))
     rate = number(values.get("stats.rate"))
     return None if rate is None else rate / metric.divisor
