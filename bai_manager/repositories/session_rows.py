@@ -13,7 +13,6 @@ from bai_manager.repositories.query import Field
 from bai_manager.repositories.versions import version_of
 from bai_manager.services.session.errors import SessionNotFound
 from bai_manager.services.session.types import KernelData, SessionData
-from bai_manager.types.mounts import stored_mounts
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, FieldKind
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.rows import AnyRow, AnySelect
-    from bai_manager.types.json import JsonObject
+    from bai_manager.types.json import JsonObject, JsonValue
+    from bai_manager.types.mounts import VFolderMount
 
 _SESSION_COLUMNS = (
     sessions.c.id,
@@ -157,6 +157,14 @@ async def session_with_kernels(connection: AsyncConnection, session_id: UUID) ->
     return session_of(row, [kernel_of(kernel) for kernel in found])
 
 
+def _mounts(stored: JsonValue) -> list[VFolderMount]:
+    if not stored:
+        return []
+    from bai_manager.types.mounts import stored_mounts  # noqa: PLC0415 - few sessions have some
+
+    return stored_mounts(stored)
+
+
 def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionData:
     status_data: JsonObject = row.status_data or {}
     return SessionData(
@@ -184,7 +192,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         requested_slots=ResourceSlot.from_json(row.requested_slots),
         occupying_slots=ResourceSlot.from_json(row.occupying_slots),
         environ=row.environ or {},
-        mounts=stored_mounts(row.vfolder_mounts),
+        mounts=_mounts(row.vfolder_mounts),
         startup_command=row.startup_command
         or next((kernel.startup_command for kernel in found or [] if kernel.startup_command), None),
         starts_at=row.starts_at,
