@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from bai_manager.clients.storage_proxy import transfer, wire
 from bai_manager.clients.storage_proxy.download import download, read_stream
 from bai_manager.clients.storage_proxy.errors import (
     FileMissing,
@@ -76,6 +77,13 @@ class Setting:
             for name, data in read_tree(self.place).items()
             if not name.startswith(".upload/")
         }
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once."""
+    for module in (transfer, wire):
+        monkeypatch.setattr(module, "_FIRST_PAUSE", 0.01)
 
 
 @asynccontextmanager
