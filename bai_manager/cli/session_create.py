@@ -161,7 +161,7 @@ def create(
     async def created(processor: ActionProcessor) -> CreateSessionActionResult:
         if template is None:
             return await processor.run(action)
-        from bai_manager.cli.session_template import templated  # noqa: PLC0415 - --template only
+        from bai_manager.cli.session_create_template import templated  # noqa: PLC0415 - --template only
 
         return await processor.run(await templated(processor, action, template, ctx))
 
