@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Text, and_, case, cast, exists, func, or_, select, union_all
@@ -13,6 +14,7 @@ from bai_manager.models.user import keypairs, users
 from bai_manager.models.vfolder import vfolder_permissions, vfolders
 from bai_manager.repositories.session import id_matches
 from bai_manager.services.vfolder.errors import TooManyVFoldersFound, VFolderNotFound
+from bai_manager.types.errors import InvalidQuotaScope
 from bai_manager.types.folder_access import FolderAccess, FolderReach
 from bai_manager.types.status import (
     VFOLDER_DEAD,
@@ -124,8 +126,17 @@ def permission_of(row: AnyRow) -> VFolderPermission:
 
 
 def vfid_of(row: AnyRow) -> VFolderID:
-    scope = QuotaScopeID.parse(row.quota_scope_id) if row.quota_scope_id else None
+    """Old rows have no quota scope, and one that cannot be read is none."""
+    scope: QuotaScopeID | None = None
+    with suppress(InvalidQuotaScope):
+        scope = QuotaScopeID.parse(row.quota_scope_id or "")
     return VFolderID(scope, row.id)
+
+
+def host_of(row: AnyRow) -> StorageHost:
+    """What stands for a host, even if it is none: one bad row spoils no list."""
+    proxy, _, volume = row.host.partition(":")
+    return StorageHost(proxy, volume)
 
 
 async def allowed_hosts(
@@ -170,7 +181,7 @@ async def locate_folder(
     rows = (await connection.execute(_found(folder, actor, in_trash=in_trash))).all()
     row = _meant(folder, rows, in_trash=in_trash)
     reach = FolderReach(row.reach)
-    host = StorageHost.parse(row.host)
+    host = host_of(row)
     granted = _EVERYTHING
     if reach is not FolderReach.OFFICE and not host.is_noop:
         hosts = await allowed_hosts(connection, user_id=actor.user_id, access_key=actor.access_key)

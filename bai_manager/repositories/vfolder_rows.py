@@ -14,6 +14,7 @@ from bai_manager.repositories.versions import version_of
 from bai_manager.repositories.vfolder_access import (
     access_columns,
     grants_to,
+    host_of,
     permission_of,
     vfid_of,
 )
@@ -22,7 +23,7 @@ from bai_manager.services.vfolder.errors import VFolderFilterStatusFailed, VFold
 from bai_manager.services.vfolder.types import VFolderData
 from bai_manager.types.folder_access import FolderReach
 from bai_manager.types.status import VFolderOwnershipType, VFolderStatus, VFolderUsageMode
-from bai_manager.types.vfolder import StorageHost, VFolderPermission
+from bai_manager.types.vfolder import VFolderPermission
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -83,7 +84,7 @@ def folder_of(row: AnyRow) -> VFolderData:
     return VFolderData(
         id=row.id,
         name=row.name,
-        host=StorageHost.parse(row.host),
+        host=host_of(row),
         status=VFolderStatus.parse(row.status),
         ownership_type=VFolderOwnershipType.parse(row.ownership_type),
         owner=row.email,

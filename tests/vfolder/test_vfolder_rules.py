@@ -22,6 +22,7 @@ from bai_manager.models.resource_policy import (
 from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolder_invitations, vfolder_permissions, vfolders
 from bai_manager.repositories.versions import RowChanged
+from bai_manager.services.storage.actions import ListStorageHostsAction
 from bai_manager.services.vfolder.actions import (
     ChangeVFolderOwnerAction,
     CloneVFolderAction,
@@ -334,6 +335,19 @@ async def test_every_step_takes_its_statuses(folders: FolderSite) -> None:
                 refused = await folders.refused(action, VFolderFilterStatusFailed, alice)
                 assert status.value in refused.message
                 assert (await folders.row(found)).status == status.value
+
+
+async def test_rows_that_make_no_sense_spoil_no_list(folders: FolderSite) -> None:
+    alice = folders.world.alice
+    for name, values in (("host", {"host": "nowhere"}), ("scope", {"quota_scope_id": "who"})):
+        await folders.execute(folder(name, alice, **values))
+    await _hosts(folders, domains, {"nowhere": EVERYTHING, "x:": EVERYTHING, HOST: EVERYTHING})
+    found = (await folders.run(ListVFoldersAction(), alice)).vfolders
+    assert [(one.name, str(one.host)) for one in found] == [("host", "nowhere:"), ("scope", HOST)]
+    for one in found:
+        assert (await folders.run(GetVFolderAction(vfolder=one.name), alice)).use is not None
+    hosts = (await folders.run(ListStorageHostsAction(), alice)).hosts
+    assert [str(one.host) for one in hosts] == [HOST]
 
 
 async def test_the_trash_is_listed_apart(folders: FolderSite) -> None:

@@ -14,6 +14,7 @@ from bai_manager.services.storage.actions import (
 )
 from bai_manager.services.storage.errors import NoHostForQuota, QuotaScopeUnsupported
 from bai_manager.services.storage.types import QuotaData, StorageHostData
+from bai_manager.types.errors import InvalidStorageHost
 from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType, StorageHost
 
 if TYPE_CHECKING:
@@ -53,15 +54,16 @@ class StorageService:
                 action.requester, action.requester_key or ""
             )
         sees_all = action.visible is not None and action.visible.domain_name is None
-        proxies = {StorageHost.parse(host).proxy for host in allowed if ":" in host}
+        named = {text: host for text in allowed if (host := _host(text)) is not None}
+        proxies = {host.proxy for host in named.values()}
         if sees_all:
             proxies |= found.clients.keys()
         asked = await asyncio.gather(*(self._volumes(proxy) for proxy in sorted(proxies)))
         hosts = [one for volumes in asked for one in volumes]
         shown = [one for one in hosts if sees_all or str(one.host) in allowed]
-        missing = sorted({*allowed} - {str(one.host) for one in shown})
+        missing = sorted({*named} - {str(one.host) for one in shown})
         shown = [one for one in shown if one.host.volume != _ALL or not _speaks(one, missing)]
-        shown += [_silent(StorageHost.parse(host), hosts) for host in missing if ":" in host]
+        shown += [_silent(named[host], hosts) for host in missing]
         return ListStorageHostsActionResult(
             hosts=[
                 _as_seen(one, allowed, found.default_host, in_bytes=sees_all)
@@ -153,6 +155,14 @@ def _scope_of(action: QuotaAction[ActionResult]) -> QuotaScopeID:
     if action.owner_id is not None:
         return QuotaScopeID(QuotaScopeType.USER, action.owner_id)
     raise NoHostForQuota
+
+
+def _host(text: str) -> StorageHost | None:
+    """None for what is no host: a map of permissions may hold anything."""
+    try:
+        return StorageHost.parse(text)
+    except InvalidStorageHost:
+        return None
 
 
 def _data(host: StorageHost, volume: Volume, usage: VolumeUsage) -> StorageHostData:
