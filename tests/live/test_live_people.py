@@ -254,7 +254,10 @@ def test_presets_that_the_manager_remembers_are_forgotten_when_they_change(live:
 
     name = f"preset-{uuid4().hex[:8]}"
     with Valkey.from_url(CLUSTER["BAI_CLUSTER_REDIS_URL"], db=0) as client:
-        for change in (("create", name, "-r", "cpu=1", "-r", "mem=1g"), ("delete", name, "--yes")):
+        for change in (
+            ("create", name, "--slot", "cpu=1", "--slot", "mem=1g"),
+            ("delete", name, "--yes"),
+        ):
             client.set("resource_preset:list:marked", "old", ex=60)
             live.json("preset", *change)
             assert client.get("resource_preset:list:marked") is None
