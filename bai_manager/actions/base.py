@@ -63,6 +63,17 @@ class Operation(StrEnum):
     DESTROY = "destroy"
     EXECUTE = "execute"
     INTERRUPT = "interrupt"
+    RENAME = "rename"
+    RESTART = "restart"
+    CHECK_AND_TRANSIT_STATUS = "check_and_transit_status"
+    CHECK_AND_TRANSIT_STATUS_MULTI = "check_and_transit_status_multi"
+    MATCH = "match"
+    GET_STATUS_HISTORY = "get_status_history"
+    GET_TIMELINE = "get_timeline"
+    GET_DEPENDENCY_GRAPH = "get_dependency_graph"
+    GET_DIRECT_ACCESS_INFO = "get_direct_access_info"
+    GET_ABUSING_REPORT = "get_abusing_report"
+    DOWNLOAD_FILES = "download_files"
     UPLOAD_FILE = "upload_file"
     INITIALIZE = "initialize"
     RUN = "run"
@@ -112,7 +123,6 @@ class Operation(StrEnum):
     MAKE_FOLDER = "make_folder"
     MOVE_FILE = "move_file"
     DELETE_FILES = "delete_files"
-    RENAME = "rename"
     RESTORE = "restore"
     CLONE = "clone"
     CHANGE_OWNER = "change_owner"
@@ -151,6 +161,13 @@ _READS = frozenset(
         Operation.LIST_IDLE,
         Operation.EXPORT,
         Operation.DOWNLOAD_FILE,
+        Operation.MATCH,
+        Operation.GET_STATUS_HISTORY,
+        Operation.GET_TIMELINE,
+        Operation.GET_DEPENDENCY_GRAPH,
+        Operation.GET_DIRECT_ACCESS_INFO,
+        Operation.GET_ABUSING_REPORT,
+        Operation.DOWNLOAD_FILES,
         Operation.COMPLETE,
         Operation.CHECK,
         Operation.PREVIEW_PURGE,

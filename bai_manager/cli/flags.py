@@ -15,6 +15,13 @@ _WITH_VALUE = _OUTPUT | {"--profile", "--columns", "--color", "--as"}
 _SWITCHES = frozenset(
     {"--debug", "--dry-run", "--trace", "--quiet", "-q", "--no-header", "--yes", "-y"}
 )
+RUN_WITH_VALUE = frozenset(
+    {"--name", "-n", "--resource", "-r", "--env", "-e", "--group", "--project", "-g", "--owner"}
+    | {"--timeout", "--mount", "-v"}
+)
+"""Options of ``session run`` that take the next word, which is then no part of the job."""
+
+_RUN = ("session", "run")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +48,14 @@ class Flags:
 def hoist(args: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part the global options from the rest, so that ``session list -o json`` reads as typed.
 
-    Whatever follows ``--`` belongs to the command and stays in the rest. Without the value it
-    needs, a global option is the last word that is left: parsing then says what is missing.
+    Whatever follows ``--`` belongs to the command and stays in the rest, as does a job from its
+    first word on: ``session run python train.py --debug`` is read as if ``--`` stood before
+    ``train.py``. Without the value it needs, a global option is the last word that is left:
+    parsing then says what is missing.
     """
     end = args.index("--") if "--" in args else len(args)
+    if (job := _first_word_of_job(args[:end])) is not None:
+        args, end = [*args[:job], "--", *args[job:]], job
     options: list[str] = []
     rest: list[str] = []
     words = iter(args[:end])
@@ -59,6 +70,23 @@ def hoist(args: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(word)
     return options, [*rest, *args[end:]]
+
+
+def _first_word_of_job(words: Sequence[str]) -> int | None:
+    """Where the job of ``session run IMAGE JOB…`` begins."""
+    plain: list[str] = []
+    skipped = False
+    for index, word in enumerate(words):
+        with_value = _WITH_VALUE | (RUN_WITH_VALUE if len(plain) > 1 else frozenset())
+        if skipped or (word.startswith("-") and word != "-"):
+            skipped = not skipped and word in with_value
+            continue
+        plain.append(word)
+        if len(plain) <= len(_RUN) and tuple(plain) != _RUN[: len(plain)]:
+            return None
+        if len(plain) == len(_RUN) + 2:
+            return index
+    return None
 
 
 def value_of(options: Sequence[str], long: str, short: str | None = None) -> str | None:

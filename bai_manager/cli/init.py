@@ -115,13 +115,15 @@ def _secrets(cli: Cli) -> RevealedSecrets:
 
 
 def initialize(cli: Cli, action: InitializeAction) -> InitializeActionResult:
-    """Create the schema where there is none, then run the action."""
+    """Create the schema where there is none, then run the action; a dry run makes no folder."""
     require_embedded(cli.config, "A cluster has been set up by its own manager")
 
     async def whole(app_: App) -> InitializeActionResult:
         await app_.prepare_database()
         return await app_.processor.run(action)
 
+    if cli.flags.dry_run:
+        return cli.run_app(whole)
     with one_at_a_time(cli.config.paths.data_dir):
         cli.forget_config()
         return cli.run_app(whole)

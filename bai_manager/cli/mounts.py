@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bai_manager.cli.completion import complete_vfolder
-from bai_manager.types.mounts import MountRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from bai_manager.types.mounts import MountRequest
 
 MountOption = Annotated[
     list[str] | None,
@@ -26,4 +27,8 @@ MountOption = Annotated[
 
 def read_mounts(texts: Iterable[str] | None) -> tuple[MountRequest, ...]:
     """Raises ``InvalidMount``."""
-    return tuple(MountRequest.parse(text) for text in texts or ())
+    if not texts:
+        return ()
+    from bai_manager.types.mounts import MountRequest  # noqa: PLC0415 - only with folders
+
+    return tuple(MountRequest.parse(text) for text in texts)

@@ -10,19 +10,34 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from typer._click.core import Command, Context  # what TyperGroup itself is annotated with
     from typer.models import CommandInfo, TyperInfo
 
 
+class Part(NamedTuple):
+    """A module with some VERBS of a noun, or with a GROUP of verbs below it."""
+
+    module: str
+    verbs: str = ""
+    group: str | None = None
+
+    def has(self, verb: str) -> bool:
+        return verb == self.group or verb in self.verbs.split()
+
+
 class Noun(NamedTuple):
-    """``module`` below ``bai_manager.cli`` holds ``app``; ``panel`` groups nouns in the help."""
+    """``module`` below ``bai_manager.cli`` holds ``app``; ``panel`` groups nouns in the help.
+
+    ``parts`` hold more of its verbs; one loads when a verb of it is called.
+    """
 
     module: str
     help: str
     panel: str
+    parts: tuple[Part, ...] = ()
 
 
 _WORK = "Work"
@@ -32,12 +47,38 @@ _SYSTEM = "System"
 NOUNS: Mapping[str, Noun] = {
     "quickstart": Noun("quickstart", "Set up this machine and take a guided round trip.", _SYSTEM),
     "init": Noun("init", "Create the local system, or complete it.", _SYSTEM),
-    "session": Noun("session", "Create, run, inspect and destroy sessions.", _WORK),
+    "session": Noun(
+        "session",
+        "Create, run, inspect and destroy sessions.",
+        _WORK,
+        (
+            Part("session_create", "create run"),
+            Part("session_inside", "exec logs interrupt complete usage"),
+            Part("session_files", "ls upload download archive"),
+            Part(
+                "session_records",
+                "match history timeline graph access-info abuse-report check-status",
+            ),
+            Part("session_why", "why-pending fits"),
+            Part("session_service", group="service"),
+            Part("session_commit", "commit commit-status convert-to-image"),
+        ),
+    ),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
     "image": Noun("image", "What sessions can run.", _WORK),
     "template": Noun("template", "Requests for sessions, kept by name.", _WORK),
     "container-registry": Noun("container_registry", "Where images come from.", _SYSTEM),
-    "vfolder": Noun("vfolder", "Virtual folders, their files and who shares them.", _WORK),
+    "vfolder": Noun(
+        "vfolder",
+        "Virtual folders, their files and who shares them.",
+        _WORK,
+        (
+            Part("vfolder_files", "ls du cat mkdir mv rm"),
+            Part("vfolder_transfer", "upload download"),
+            Part("vfolder_invitation", group="invitation"),
+            Part("vfolder_quota", group="quota"),
+        ),
+    ),
     "domain": Noun("domain", "The outermost tenants.", _PEOPLE),
     "user": Noun("user", "Users, their passwords and key pairs.", _PEOPLE),
     "group": Noun("group", "Projects, their members and what they used.", _PEOPLE),
@@ -77,7 +118,25 @@ _process_value = TyperOption.process_value
 TyperOption.process_value = _process_given_value  # type: ignore[assignment,method-assign]
 
 
-def build(app: typer.Typer, words: list[str]) -> Command:
+def load(noun: Noun, words: Sequence[str] = ()) -> typer.Typer:
+    """Import a noun: the part with the verb that WORDS begin with, or else all of it."""
+    for part in noun.parts:
+        if words and part.has(words[0]):
+            return _with_parts(typer.Typer(add_completion=False), part)
+    app: typer.Typer = import_module(f"bai_manager.cli.{noun.module}").app
+    is_its_own = bool(words) and _narrow(app, words) is not app
+    return app if is_its_own or not noun.parts else _with_parts(app, *noun.parts)
+
+
+def _with_parts(app: typer.Typer, *parts: Part) -> typer.Typer:
+    whole = copy(app)
+    whole.registered_groups = [*app.registered_groups]
+    for part in parts:
+        whole.add_typer(import_module(f"bai_manager.cli.{part.module}").app, name=part.group)
+    return whole
+
+
+def build(app: typer.Typer, words: Sequence[str]) -> Command:
     """APP as Typer's command: only the verb that WORDS begin with, when they name one.
 
     Typer works out the parameters of every command before it looks for the one to run; for a
@@ -89,22 +148,36 @@ def build(app: typer.Typer, words: list[str]) -> Command:
     return typer.main.get_group(narrowed)
 
 
-def _narrow(app: typer.Typer, words: list[str]) -> typer.Typer:
+def _narrow(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
     verb = words[0] if words else None
-    commands = [info for info in app.registered_commands if _name(info) == verb]
-    groups = [info for info in app.registered_groups if info.name == verb]
+    known = [*app.registered_commands]
+    for info in app.registered_groups:
+        if not isinstance(info.name, str) and info.typer_instance is not None:
+            known += info.typer_instance.registered_commands
+    commands = [info for info in known if _name(info) == verb]
+    groups = [info for info in app.registered_groups if _leads_to(info, words)]
     if not commands and not groups:
         return app
     narrowed = copy(app)
     narrowed.registered_commands = commands
-    narrowed.registered_groups = [_narrow_group(info, words[1:]) for info in groups]
+    narrowed.registered_groups = [_narrow_group(info, words) for info in groups]
     return narrowed
 
 
-def _narrow_group(info: TyperInfo, words: list[str]) -> TyperInfo:
+def _leads_to(info: TyperInfo, words: Sequence[str]) -> bool:
+    """Whether the group has the name, or none of its own and a verb of the name."""
+    if isinstance(info.name, str):
+        return [*words[:1]] == [info.name]
+    return info.typer_instance is not None and (
+        _narrow(info.typer_instance, words) is not info.typer_instance
+    )
+
+
+def _narrow_group(info: TyperInfo, words: Sequence[str]) -> TyperInfo:
     narrowed = copy(info)
     if info.typer_instance is not None:
-        narrowed.typer_instance = _narrow(info.typer_instance, words)
+        rest = words[1:] if isinstance(info.name, str) else words
+        narrowed.typer_instance = _narrow(info.typer_instance, rest)
     return narrowed
 
 
@@ -121,13 +194,12 @@ class LazyNoun(TyperGroup):
         super().__init__(
             name=name, help=noun.help, short_help=noun.help, rich_help_panel=noun.panel
         )
-        self._module = noun.module
+        self._noun = noun
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Context | None = None, **extra: Any
     ) -> Context:
-        app: typer.Typer = import_module(f"bai_manager.cli.{self._module}").app
-        command = build(app, args)
+        command = build(load(self._noun, args), args)
         command.name = self.name
         return command.make_context(info_name, args, parent=parent, **extra)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bai_manager.cli.output.options import ColorMode, Format, OutputOptions
 from bai_manager.cli.output.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from typing import TextIO
 
     from bai_manager.actions.base import Action, ActionResult
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="ActionResult")
+
+
+class Execute(Protocol):
+    """Runs an action to its end."""
+
+    def __call__(self, action: Action[ResultT], /) -> ResultT: ...
 
 
 class Cli:
@@ -102,16 +109,7 @@ class Cli:
         """The same for the few commands that need more than actions."""
         import asyncio  # noqa: PLC0415 - not for help and completion
 
-        from bai_manager.app import App  # noqa: PLC0415
-
-        app = App(
-            self.config,
-            act_as=self.flags.act_as,
-            dry_run=self.flags.dry_run,
-            console=console,
-            monitors=self._monitors(),
-            warn=self.terminal.warn,
-        )
+        app = self._app(console)
 
         async def body() -> T:
             try:
@@ -120,6 +118,34 @@ class Cli:
                 await app.close()
 
         return asyncio.run(body())
+
+    @contextmanager
+    def conversation(self, console: ConsoleSink) -> Iterator[Execute]:
+        """Run one action after another with the same connections; who asks may wait in between."""
+        import asyncio  # noqa: PLC0415 - as above
+
+        app = self._app(console)
+        with asyncio.Runner() as runner:
+
+            def execute(action: Action[ResultT]) -> ResultT:
+                return runner.run(app.processor.run(action))
+
+            try:
+                yield execute
+            finally:
+                runner.run(app.close())
+
+    def _app(self, console: ConsoleSink | None) -> App:
+        from bai_manager.app import App  # noqa: PLC0415 - as above
+
+        return App(
+            self.config,
+            act_as=self.flags.act_as,
+            dry_run=self.flags.dry_run,
+            console=console,
+            monitors=self._monitors(),
+            warn=self.terminal.warn,
+        )
 
     def _monitors(self) -> list[TraceMonitor]:
         if not self.flags.trace:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, make_dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.cli.options import cli_of
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.encode import json_text, yaml_text
@@ -106,8 +105,8 @@ def schema_of(*words: str) -> JsonObject:
 
 def described(noun: str) -> list[Described]:
     """Every command of a noun that has a schema."""
-    noun_app: typer.Typer = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
-    rows = (_described(*found) for found in _commands_of(noun, typer.main.get_command(noun_app)))
+    command = typer.main.get_command(load(NOUNS[noun]))
+    rows = (_described(*found) for found in _commands_of(noun, command))
     return [row for row in rows if row is not None]
 
 

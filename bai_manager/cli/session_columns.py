@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import FileEntry
     from bai_manager.services.session.actions import (
         DestroySessionActionResult,
+        DownloadFilesActionResult,
         ExecuteSessionActionResult,
         GetContainerLogsActionResult,
         GetUsageActionResult,
@@ -94,12 +95,18 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
             for status, moment in sorted(session.status_history.items(), key=lambda entry: entry[1])
         ),
     ),
+    Column("version", lambda session: session.version),
 )
 DESTROY_FIELDS: tuple[Column[DestroySessionActionResult], ...] = (
     Column("session_id", lambda result: result.session_id, title="ID"),
     Column("name", lambda result: result.name),
     Column("status", lambda result: result.status, human=lambda r: r.status or "ended before"),
     time_column("terminated_at", lambda result: result.terminated_at),
+    Column(
+        "dependents",
+        lambda result: result.dependents,
+        human=lambda result: "\n".join(str(dependent) for dependent in result.dependents),
+    ),
 )
 FILE_COLUMNS: tuple[Column[FileEntry], ...] = (
     Column("mode", lambda entry: entry.mode),
@@ -111,6 +118,12 @@ TRANSFER_FIELDS: tuple[Column[TransferResult], ...] = (
     Column("source", lambda result: result.source),
     Column("destination", lambda result: result.destination),
     Column("size", lambda result: result.size),
+)
+ARCHIVE_FIELDS: tuple[Column[DownloadFilesActionResult], ...] = (
+    Column("sources", lambda result: result.sources, human=lambda r: "\n".join(r.sources)),
+    Column("destination", lambda result: result.destination),
+    Column("size", lambda result: result.size),
+    Column("files", lambda result: result.files, human=lambda r: "\n".join(r.files)),
 )
 EXECUTION_FIELDS: tuple[Column[ExecuteSessionActionResult], ...] = (
     Column("session_id", lambda result: result.session_id, title="Session"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ExplanationResult,
         FitSessionActionResult,
     )
-    from bai_manager.services.scheduler.types import AgentLack, WaitReason, WayOut
+    from bai_manager.services.scheduler.types import AgentLack, ClosedAgent, WaitReason, WayOut
 
 app = typer.Typer()
 
@@ -163,6 +163,12 @@ def _fields() -> tuple[Column[AnyResult], ...]:
             human=lambda told: _agents_text(told.agents),
         ),
         Column(
+            "closed_agents",
+            lambda told: told.closed_agents,
+            title="Not looked at",
+            human=lambda told: "\n".join(map(_closed_text, told.closed_agents)) or None,
+        ),
+        Column(
             "smallest_change",
             lambda told: told.smallest_change,
             title="Smallest change",
@@ -207,6 +213,11 @@ def _agents_text(agents: list[AgentLack]) -> str | None:
     if len(agents) > _SHOWN_AGENTS:
         lines.append(f"and {len(agents) - _SHOWN_AGENTS} more; all of them with -o json")
     return "\n".join(lines) or None
+
+
+def _closed_text(agent: ClosedAgent) -> str:
+    why = agent.status.value if agent.schedulable else f"{agent.status.value}, drained"
+    return f"{agent.agent}: {why}"
 
 
 def _way_text(way: WayOut) -> str:

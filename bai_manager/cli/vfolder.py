@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bai_manager.cli import (
-    vfolder_files,
-    vfolder_invitation,
     vfolder_quota,
     vfolder_share,
-    vfolder_transfer,
 )
 from bai_manager.cli.completion import complete_user
 from bai_manager.cli.options import (
@@ -378,12 +375,8 @@ def change_owner(
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
 
 
-app.add_typer(vfolder_files.app)
-app.add_typer(vfolder_transfer.app)
 vfolder_share.add_commands(app)
 app.command("hosts")(vfolder_quota.hosts)
-app.add_typer(vfolder_invitation.app, name="invitation")
-app.add_typer(vfolder_quota.app, name="quota")
 
 
 def _holdings(cli: Cli, folders: list[str]) -> str:

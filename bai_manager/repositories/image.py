@@ -29,8 +29,9 @@ from bai_manager.services.image.errors import (
     ImageInUse,
 )
 from bai_manager.services.image.types import ImageUse, LimitsPatch, Registered, check_limits
-from bai_manager.services.session.errors import ImageNotFound
+from bai_manager.services.session.errors import ImageNotFound, NoSuchArchitecture
 from bai_manager.services.session.types import ImageData
+from bai_manager.types.image_ref import normalized_architecture
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, TRUTH, FieldKind
 from bai_manager.types.status import (
     KERNEL_DEAD,
@@ -112,8 +113,9 @@ class ImageRepository:
     async def resolve(self, image: str, architecture: str | None) -> ImageData:
         """The usable image of that canonical name or alias.
 
-        Raises ``ImageNotFound`` with the closest names.
+        Raises ``ImageNotFound`` with the closest names, or with what it is there for.
         """
+        architecture = normalized_architecture(architecture) if architecture else None
         statement = (
             select(*_COLUMNS)
             .select_from(images.outerjoin(image_aliases, image_aliases.c.image == images.c.id))
@@ -129,6 +131,8 @@ class ImageRepository:
         async with self._database.transaction() as connection:
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
+                if others := await _architectures(connection, image):
+                    raise NoSuchArchitecture(image, architecture or "", others)
                 raise ImageNotFound(image, await close_names(connection, image))
             aliases = await aliases_of(connection, [row.id])
             return _for_sessions(row, aliases[row.id])
@@ -260,6 +264,20 @@ class ImageRepository:
             await connection.execute(delete(image_aliases).where(image_aliases.c.image == row.id))
             await connection.execute(delete(images).where(images.c.id == row.id))
             return details
+
+
+async def _architectures(connection: AsyncConnection, image: str) -> list[str]:
+    """Those that a usable image of that name or alias is there for."""
+    found = await connection.scalars(
+        select(images.c.architecture)
+        .select_from(images.outerjoin(image_aliases, image_aliases.c.image == images.c.id))
+        .where(
+            images.c.status == ImageStatus.ALIVE,
+            or_(images.c.name == image, image_aliases.c.alias == image),
+        )
+        .distinct()
+    )
+    return sorted(found)
 
 
 async def _locked(

@@ -166,7 +166,9 @@ async def _state_of(database: Database) -> SiteState:
         sections[entry.section][entry.name] = entry
     return SiteState(
         manifest=Manifest(sections=sections),
-        access_keys=frozenset(key.access_key for key in keys),
+        access_keys={
+            key.access_key: key.user_email if key.is_main else key.access_key for key in keys
+        },
         emails={user.id: user.email for user in people},
     )
 

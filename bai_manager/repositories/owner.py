@@ -54,6 +54,16 @@ class OwnerRepository:
             sudo_session_enabled=row.sudo_session_enabled,
         )
 
+    async def allowed_registries(self, user_id: UUID) -> frozenset[str]:
+        """The registries that the user's domain takes images from."""
+        async with self._database.transaction() as connection:
+            found = await connection.scalar(
+                select(domains.c.allowed_docker_registries)
+                .join(users, users.c.domain_name == domains.c.name)
+                .where(users.c.uuid == user_id)
+            )
+        return frozenset(found or ())
+
     async def main_access_key(self, user: str) -> str:
         """The key pair that a user acts with: the main one, or the oldest active one.
 

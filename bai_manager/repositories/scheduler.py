@@ -17,6 +17,7 @@ from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.agent_sums import resync_agents_of
 from bai_manager.repositories.allocation import expired, write_outcome
 from bai_manager.repositories.history import time_under_lock, with_history
+from bai_manager.repositories.retrying import one_try_more
 from bai_manager.repositories.session_writes import cancel_pending
 from bai_manager.repositories.snapshot import load_snapshot, schedulable_groups
 from bai_manager.repositories.starting import load_starts
@@ -185,7 +186,8 @@ class SchedulerRepository:
         """CREATING sessions whose starter went silent, claimed again.
 
         Those are the ones with a kernel that has been CREATING for longer than ``older_than``
-        and is not among ``busy``: kernels that their agent is bringing up.
+        and is not among ``busy``: kernels that their agent is bringing up. After the last try
+        they wait again instead.
         """
         async with self._phase(Phase.CREATING) as connection:
             now = clock()
@@ -201,14 +203,15 @@ class SchedulerRepository:
                     sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
                 ),
             )
-            if not stuck:
+            again = await one_try_more(connection, stuck) if stuck else []
+            if not again:
                 return []
             await connection.execute(
                 update(kernels)
-                .where(kernels.c.session_id.in_(stuck), kernels.c.status == _K.CREATING)
+                .where(kernels.c.session_id.in_(again), kernels.c.status == _K.CREATING)
                 .values(status_changed=now)
             )
-            return await load_starts(connection, sessions.c.id.in_(stuck))
+            return await load_starts(connection, sessions.c.id.in_(again))
 
     async def set_network(self, session_id: UUID, network_id: str) -> None:
         async with self._database.transaction() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, or_, select, update
+from sqlalchemy import Text, cast, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bai_manager.models.session import kernels, sessions
@@ -23,6 +23,7 @@ from bai_manager.repositories.session_rows import (
 )
 from bai_manager.repositories.session_writes import (
     cancel_pending,
+    insert_dependencies,
     insert_session,
     mark_terminating,
 )
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from bai_manager.types.query import Query
 
 _MATCH_LIMIT = 10
-_NAME_INDEX = "ix_sessions_unique_name_nonterminal"
+NAME_INDEX = "ix_sessions_unique_name_nonterminal"
 
 
 class SessionRepository:
@@ -165,9 +166,10 @@ class SessionRepository:
                 await hold_folders(connection, spec.mounts)
                 check(await load_quota(connection, spec))
                 await insert_session(connection, spec)
+                await insert_dependencies(connection, spec.id, await _meant(connection, spec))
                 return await session_with_kernels(connection, spec.id)
         except IntegrityError as error:
-            if _NAME_INDEX in str(error.orig):
+            if NAME_INDEX in str(error.orig):
                 raise SessionAlreadyExists(spec.name) from error
             raise
 
@@ -202,6 +204,22 @@ class SessionRepository:
             )
 
 
+async def _meant(connection: AsyncConnection, spec: SessionSpec) -> list[UUID]:
+    """The sessions that a new one waits for: its owner's by name or id, others' by whole id."""
+    found = []
+    for name in spec.depends_on:
+        try:
+            found.append(await resolve_session(connection, name, owner=spec.access_key))
+        except SessionNotFound:
+            others = await connection.scalar(
+                select(sessions.c.id).where(cast(sessions.c.id, Text) == name.lower())
+            )
+            if others is None:
+                raise
+            found.append(others)
+    return found
+
+
 async def resolve_session(
     connection: AsyncConnection,
     session: str,
@@ -212,9 +230,12 @@ async def resolve_session(
 ) -> UUID:
     """The id of the one session meant: by id, then name, then unique id prefix.
 
-    A session that has not ended wins over ended ones of the same name; ``prefer_owner``'s win
-    over others'. Raises ``SessionNotFound`` and ``TooManySessionsMatched``.
+    A session that has not ended wins over ended ones of the same name, and of ended ones of one
+    owner the newest; ``prefer_owner``'s win over others'. Raises ``SessionNotFound`` and
+    ``TooManySessionsMatched``.
     """
+    by_exact_id = func.coalesce(cast(sessions.c.id, Text) == session.lower(), false())
+    own = func.coalesce(sessions.c.access_key == prefer_owner, false())
     statement = (
         select(
             sessions.c.id,
@@ -225,7 +246,13 @@ async def resolve_session(
         )
         .select_from(SESSIONS_WITH_OWNERS)
         .where(or_(sessions.c.name == session, id_matches(sessions.c.id, session)))
-        .order_by(sessions.c.status.in_(SESSION_DEAD), sessions.c.created_at.desc())
+        .order_by(
+            by_exact_id.desc(),
+            own.desc(),
+            sessions.c.name != session,
+            sessions.c.status.in_(SESSION_DEAD),
+            sessions.c.created_at.desc(),
+        )
         .limit(_MATCH_LIMIT)
     )
     if owner is not None:
@@ -237,7 +264,8 @@ async def resolve_session(
     by_id = [row for row in rows if str(row.id) == session.lower()]
     by_name = [row for row in rows if row.name == session]
     live = [row for row in by_name if row.status not in SESSION_DEAD]
-    for matches in (by_id, live, by_name, rows):
+    newest = by_name[:1] if len({row.access_key for row in by_name}) == 1 else by_name
+    for matches in (by_id, live, newest, rows):
         if matches:
             return _only(session, matches)
     raise SessionNotFound(session)

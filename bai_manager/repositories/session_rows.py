@@ -10,9 +10,9 @@ from bai_manager.models.group import groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.models.user import users
 from bai_manager.repositories.query import Field
+from bai_manager.repositories.versions import version_of
 from bai_manager.services.session.errors import SessionNotFound
 from bai_manager.services.session.types import KernelData, SessionData
-from bai_manager.types.mounts import stored_mounts
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, FieldKind
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.rows import AnyRow, AnySelect
-    from bai_manager.types.json import JsonObject
+    from bai_manager.types.json import JsonObject, JsonValue
+    from bai_manager.types.mounts import VFolderMount
 
 _SESSION_COLUMNS = (
     sessions.c.id,
@@ -63,6 +64,7 @@ _SESSION_COLUMNS = (
     sessions.c.batch_timeout,
     sessions.c.created_at,
     sessions.c.terminated_at,
+    version_of(sessions),
 )
 SESSIONS_WITH_OWNERS = sessions.outerjoin(groups, groups.c.id == sessions.c.group_id).outerjoin(
     users, users.c.uuid == sessions.c.user_uuid
@@ -155,6 +157,14 @@ async def session_with_kernels(connection: AsyncConnection, session_id: UUID) ->
     return session_of(row, [kernel_of(kernel) for kernel in found])
 
 
+def _mounts(stored: JsonValue) -> list[VFolderMount]:
+    if not stored:
+        return []
+    from bai_manager.types.mounts import stored_mounts  # noqa: PLC0415 - few sessions have some
+
+    return stored_mounts(stored)
+
+
 def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionData:
     status_data: JsonObject = row.status_data or {}
     return SessionData(
@@ -182,7 +192,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         requested_slots=ResourceSlot.from_json(row.requested_slots),
         occupying_slots=ResourceSlot.from_json(row.occupying_slots),
         environ=row.environ or {},
-        mounts=stored_mounts(row.vfolder_mounts),
+        mounts=_mounts(row.vfolder_mounts),
         startup_command=row.startup_command
         or next((kernel.startup_command for kernel in found or [] if kernel.startup_command), None),
         starts_at=row.starts_at,
@@ -190,6 +200,7 @@ def session_of(row: AnyRow, found: list[KernelData] | None = None) -> SessionDat
         created_at=row.created_at,
         terminated_at=row.terminated_at,
         kernels=found or [],
+        version=row.version,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, insert, update
 
-from bai_manager.models.session import kernels, sessions
+from bai_manager.models.session import kernels, session_dependencies, sessions
 from bai_manager.repositories.history import with_history
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import (
@@ -18,6 +18,7 @@ from bai_manager.types.status import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -32,6 +33,17 @@ async def insert_session(connection: AsyncConnection, spec: SessionSpec) -> None
     await connection.execute(
         insert(kernels), [_kernel_values(spec, index) for index in range(len(spec.kernels))]
     )
+
+
+async def insert_dependencies(
+    connection: AsyncConnection, session_id: UUID, depends_on: Collection[UUID]
+) -> None:
+    """The sessions that have to succeed before this one is scheduled."""
+    if depends_on:
+        await connection.execute(
+            insert(session_dependencies),
+            [{"session_id": session_id, "depends_on": other} for other in {*depends_on}],
+        )
 
 
 async def cancel_pending(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, and_, case, cast, exists, or_, select, union_all
+from sqlalchemy import Text, and_, case, cast, exists, func, or_, select, union_all
 
 from bai_manager.models.domain import domains
 from bai_manager.models.group import association_groups_users, groups
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Label
+    from sqlalchemy import ColumnElement, Label, Subquery
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.actions.actor import Actor
@@ -58,18 +58,15 @@ def is_own(user_id: UUID) -> ColumnElement[bool]:
 
 
 def is_shared_with(user_id: UUID) -> ColumnElement[bool]:
-    granted = exists().where(
-        vfolder_permissions.c.vfolder == vfolders.c.id, vfolder_permissions.c.user == user_id
-    )
-    return and_(vfolders.c.ownership_type == _USER, granted)
+    given = select(vfolder_permissions.c.vfolder).where(vfolder_permissions.c.user == user_id)
+    return and_(vfolders.c.ownership_type == _USER, vfolders.c.id.in_(given))
 
 
 def is_of_project_of(user_id: UUID) -> ColumnElement[bool]:
-    member = exists().where(
-        association_groups_users.c.group_id == vfolders.c.group,
-        association_groups_users.c.user_id == user_id,
+    theirs = select(association_groups_users.c.group_id).where(
+        association_groups_users.c.user_id == user_id
     )
-    return and_(vfolders.c.ownership_type == _GROUP, member)
+    return and_(vfolders.c.ownership_type == _GROUP, vfolders.c.group.in_(theirs))
 
 
 def is_reachable_by(user_id: UUID) -> ColumnElement[bool]:
@@ -87,24 +84,29 @@ def is_under(domain_name: str | None) -> ColumnElement[bool]:
     return and_(vfolders.c.domain_name == domain_name, ~superadmins)
 
 
-def access_columns(user_id: UUID) -> tuple[Label[str], Label[str | None]]:
-    """``reach`` and ``granted`` (what was given to this user alone) of each folder."""
+def grants_to(user_id: UUID) -> Subquery:
+    """What was given to one user alone, ``permission`` by ``vfolder``: to be joined once.
+
+    Nothing keeps rows apart that say different things; the most counts, ``ro`` < ``rw`` < ``wd``.
+    """
+    permission = func.max(cast(vfolder_permissions.c.permission, Text)).label("permission")
+    return (
+        select(vfolder_permissions.c.vfolder, permission)
+        .where(vfolder_permissions.c.user == user_id)
+        .group_by(vfolder_permissions.c.vfolder)
+        .subquery("grants")
+    )
+
+
+def access_columns(user_id: UUID, grants: Subquery) -> tuple[Label[str], ColumnElement[Any]]:
+    """``reach`` and ``granted`` of each folder, beside which ``grants_to`` the user are joined."""
     reach = case(
         (is_own(user_id), FolderReach.OWN.value),
         (is_shared_with(user_id), FolderReach.SHARED.value),
         (is_of_project_of(user_id), FolderReach.PROJECT.value),
         else_=FolderReach.OFFICE.value,
     )
-    granted = (
-        select(cast(vfolder_permissions.c.permission, Text))
-        .where(
-            vfolder_permissions.c.vfolder == vfolders.c.id, vfolder_permissions.c.user == user_id
-        )
-        .limit(1)
-        .correlate(vfolders)
-        .scalar_subquery()
-    )
-    return reach.label("reach"), granted.label("granted")
+    return reach.label("reach"), grants.c.permission.label("granted")
 
 
 def permission_of(row: AnyRow) -> VFolderPermission:
@@ -190,7 +192,7 @@ async def locate_folder(
 
 
 def _found(folder: str, actor: Actor, *, in_trash: bool) -> AnySelect:
-    reachable = is_reachable_by(actor.user_id)
+    reachable, grants = is_reachable_by(actor.user_id), grants_to(actor.user_id)
     match actor.role:
         case UserRole.SUPERADMIN | UserRole.MONITOR:
             reachable = or_(reachable, is_under(None))
@@ -214,12 +216,12 @@ def _found(folder: str, actor: Actor, *, in_trash: bool) -> AnySelect:
             cast(users.c.role, Text).label("role"),
             users.c.email,
             groups.c.name.label("project"),
-            *access_columns(actor.user_id),
+            *access_columns(actor.user_id, grants),
         )
         .select_from(
-            vfolders.outerjoin(users, users.c.uuid == vfolders.c.user).outerjoin(
-                groups, groups.c.id == vfolders.c.group
-            )
+            vfolders.outerjoin(users, users.c.uuid == vfolders.c.user)
+            .outerjoin(groups, groups.c.id == vfolders.c.group)
+            .outerjoin(grants, grants.c.vfolder == vfolders.c.id)
         )
         .where(
             or_(vfolders.c.name == folder, id_matches(vfolders.c.id, folder)),

@@ -11,7 +11,12 @@ from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.history import with_history
 from bai_manager.repositories.versions import version_of
-from bai_manager.repositories.vfolder_access import access_columns, permission_of, vfid_of
+from bai_manager.repositories.vfolder_access import (
+    access_columns,
+    grants_to,
+    permission_of,
+    vfid_of,
+)
 from bai_manager.repositories.vfolder_rbac import register_folder
 from bai_manager.services.vfolder.errors import VFolderFilterStatusFailed, VFolderNotFound
 from bai_manager.services.vfolder.types import VFolderData
@@ -41,6 +46,7 @@ _MAX_FILES: Final = 1000
 
 def folder_select(viewer: UUID) -> AnySelect:
     """Folders with their owners, as ``folder_of`` reads them."""
+    grants = grants_to(viewer)
     return select(
         vfolders.c.id,
         vfolders.c.name,
@@ -65,11 +71,11 @@ def folder_select(viewer: UUID) -> AnySelect:
         vfolders.c.status_changed,
         vfolders.c.status_history,
         version_of(vfolders),
-        *access_columns(viewer),
+        *access_columns(viewer, grants),
     ).select_from(
-        vfolders.outerjoin(users, users.c.uuid == vfolders.c.user).outerjoin(
-            groups, groups.c.id == vfolders.c.group
-        )
+        vfolders.outerjoin(users, users.c.uuid == vfolders.c.user)
+        .outerjoin(groups, groups.c.id == vfolders.c.group)
+        .outerjoin(grants, grants.c.vfolder == vfolders.c.id)
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, not_, or_, select
 
+from bai_manager.models.agent import agents
 from bai_manager.models.session import sessions
 from bai_manager.repositories.occupancy import known_slots, load_limits, load_quota
 from bai_manager.repositories.session import resolve_session
 from bai_manager.repositories.snapshot import load_agents, load_occupancy_of, load_snapshot
-from bai_manager.types.status import SessionStatus
+from bai_manager.services.scheduler.types import ClosedAgent
+from bai_manager.types.status import AgentStatus, SessionStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,8 +91,29 @@ class WaitingRepository:
                 pending_counts=waiting.pending_counts,
                 pending_slots=waiting.pending_slots,
             )
-            agents = snapshot.agents or await load_agents(connection, group)
-            return replace(snapshot, agents=agents, limits=limits, occupancy=occupancy)
+            machines = snapshot.agents or await load_agents(connection, group)
+            return replace(snapshot, agents=machines, limits=limits, occupancy=occupancy)
+
+    async def closed_agents(self, group: str) -> list[ClosedAgent]:
+        """Agents of the group that get no kernels, whatever they have."""
+        status = cast(agents.c.status, Text)
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(
+                select(agents.c.id, status.label("status"), agents.c.schedulable)
+                .where(
+                    agents.c.scaling_group == group,
+                    or_(status != AgentStatus.ALIVE.name, not_(agents.c.schedulable)),
+                )
+                .order_by(agents.c.id)
+            )
+            return [
+                ClosedAgent(
+                    agent=row.id,
+                    status=AgentStatus.parse(row.status),
+                    schedulable=row.schedulable,
+                )
+                for row in rows
+            ]
 
     async def quota(self, spec: SessionSpec) -> QuotaState:
         """What creating the session would be checked against."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from bai_manager.types.binary_size import BinarySize
@@ -49,9 +51,7 @@ def or_null(value: Value) -> Value:
 
 def choice(kind: type[Choice]) -> Value:
     """A word of a closed list."""
-    return Value(
-        read=lambda written: kind.parse(_text(written)), write=lambda found: kind(found).value
-    )
+    return Value(read=lambda written: kind.parse(_text(written)), write=str)
 
 
 def _text(written: Written) -> str:
@@ -88,6 +88,18 @@ def _texts(written: Written) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_text(one) for one in _listed(written)))
 
 
+def _networks(written: Written) -> tuple[str, ...]:
+    """As the database writes them; what is no network is left to whoever checks it."""
+    return tuple(_network(text) for text in _texts(written))
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        return text
+
+
 def _integers(written: Written) -> tuple[int, ...]:
     return tuple(_integer(one) for one in _listed(written))
 
@@ -98,6 +110,8 @@ def _json(written: Written) -> JsonValue:
             return {_text(key): _json(member) for key, member in written.items()}
         case list():
             return [_json(member) for member in written]
+        case float() if not isfinite(written):
+            raise InvalidValue(written, "it is no JSON number", example="0.5")
         case None | bool() | int() | float() | str():
             return written
     raise InvalidValue(written, "it is no JSON value", example='"quoted"')
@@ -159,7 +173,7 @@ SIZE: Final = Value(read=_size)
 """Bytes: ``10g`` is read, and the number written."""
 TEXTS: Final = Value(read=_texts, write=lambda found: [*found])
 NAMES: Final = Value(read=_texts, write=lambda found: [*sorted(found)], each=True)
-NETWORKS: Final = Value(read=_texts, write=lambda found: [str(network) for network in found])
+NETWORKS: Final = Value(read=_networks, write=lambda found: [str(network) for network in found])
 INTEGERS: Final = Value(read=_integers, write=lambda found: [*found])
 OBJECT: Final = Value(read=_object, write=lambda found: {**found})
 SLOTS: Final = Value(read=_slots, write=_write_slots)

@@ -342,3 +342,22 @@ async def test_files_of_a_destroyed_kernel_are_gone(kernel: KernelUnderTest) -> 
     await kernel.destroy()
     with pytest.raises(KernelNotOnAgent):
         await kernel.agent.list_files(kernel.id, "")
+
+
+async def test_what_is_done_with_a_kernel_is_its_last_use_and_looking_is_not(
+    kernel: KernelUnderTest,
+) -> None:
+    async def last() -> float:
+        (report,) = await kernel.agent.kernel_reports()
+        assert report.last_access is not None
+        return report.last_access.timestamp()
+
+    before = await last()
+    await kernel.agent.get_logs(kernel.id)
+    await kernel.agent.kernel_stats([kernel.id])
+    assert await last() == before
+    await kernel.run("1")
+    used = await last()
+    assert used > before
+    await kernel.agent.upload_file(kernel.id, "a.txt", b"a")
+    assert await last() > used

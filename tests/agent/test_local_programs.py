@@ -95,11 +95,17 @@ async def test_service_listens_where_it_says(agent: LocalAgentClient) -> None:
 
 
 async def test_service_takes_arguments_and_variables(agent: LocalAgentClient) -> None:
-    labels = {"ai.backend.local.service.echo": "echo >&2 $COLOR; exec python -m http.server {port}"}
+    labels = {
+        "ai.backend.local.service.echo": "echo >&2 $COLOR $BACKENDAI_SERVICE_TOKEN;"
+        " exec python -m http.server {port}",
+        "ai.backend.local.service-path.echo": "/{token}/",
+    }
     kernel = await start(agent, labels=labels)
     opts: JsonObject = {"envs": {"COLOR": "blue"}, "arguments": {"--bind": "127.0.0.1"}}
-    await agent.start_service(kernel.id, "echo", opts)
-    assert "blue" in await agent.get_logs(kernel.id)
+    told = await agent.start_service(kernel.id, "echo", opts)
+    token = str(told["path"]).strip("/")
+    assert len(token) > 20
+    assert f"blue {token}\n" in await agent.get_logs(kernel.id)
 
 
 async def test_service_that_ends_at_once_has_failed(agent: LocalAgentClient) -> None:

@@ -51,17 +51,26 @@ def service_nouns() -> list[str]:
     return sorted(path.parent.name for path in PACKAGE.glob("services/*/actions.py"))
 
 
+def action_modules(noun: str) -> list[ModuleType]:
+    """``actions`` of a noun, and those that were parted from it."""
+    found = sorted(PACKAGE.glob(f"services/{noun}/actions*.py"))
+    return [import_module(f"bai_manager.services.{noun}.{path.stem}") for path in found]
+
+
+def _import_actions() -> None:
+    for noun in service_nouns():
+        action_modules(noun)
+
+
 def actions() -> list[AnyAction]:
     """The actions that can be run: those that name their operation."""
-    for noun in service_nouns():
-        import_module(f"bai_manager.services.{noun}.actions")
+    _import_actions()
     runnable = (action for action in _descendants(Action) if hasattr(action, "operation"))
     return sorted(_of_package(runnable), key=lambda action: action.__name__)
 
 
 def results() -> list[type[ActionResult]]:
-    for noun in service_nouns():
-        import_module(f"bai_manager.services.{noun}.actions")
+    _import_actions()
     return sorted(_of_package(_descendants(ActionResult)), key=lambda result: result.__name__)
 
 

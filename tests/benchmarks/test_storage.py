@@ -176,36 +176,27 @@ def test_many_small_files_against_the_official_client(folder: FolderRef, tmp_pat
         path.write_bytes(os.urandom(SMALL_SIZE))
     theirs_name = f"bench-{uuid4().hex[:12]}"
     official("create", theirs_name, "local:volume1")
-    ours: dict[str, list[float]] = {"upload": [], "download": []}
-    theirs: dict[str, list[float]] = {"upload": [], "download": []}
-    peak = 0.0
     try:
-        for turn in range(1):
-            base = ["-b", str(tmp_path)]
-            theirs["upload"].append(
-                timed(lambda: official("upload", *base, "-r", theirs_name, "small"))  # noqa: B023
-            )
-            said = run_python(OURS, "upload", str(folder.id), str(source), f"{turn}")
-            ours["upload"].append(said["seconds"])
-            peak = max(peak, said["peak"])
-            to = tmp_path / f"theirs{turn}"
-            for number in range(FOLDERS):  # their client makes no folders
-                (to / "small" / f"{number}").mkdir(parents=True)
-            listed = [f"small/{name}" for name in names]
-            theirs["download"].append(
-                timed(lambda: official("download", "-b", str(to), theirs_name, *listed))  # noqa: B023
-            )
-            back = tmp_path / f"ours{turn}"
-            said = run_python(OURS, "download", str(folder.id), str(back), f"{turn}")
-            ours["download"].append(said["seconds"])
-            peak = max(peak, said["peak"])
-            subprocess.run([DIFF, "-r", str(source), str(back)], check=True)
+        base = ["-b", str(tmp_path)]
+        theirs = timed(lambda: official("upload", *base, "-r", theirs_name, "small"))
+        said = run_python(OURS, "upload", str(folder.id), str(source), "small")
+        report_small("upload", said, theirs)
+        to = tmp_path / "theirs"
+        for number in range(FOLDERS):  # their client makes no folders
+            (to / "small" / f"{number}").mkdir(parents=True)
+        listed = [f"small/{name}" for name in names]
+        theirs = timed(lambda: official("download", "-b", str(to), theirs_name, *listed))
+        said = run_python(OURS, "download", str(folder.id), str(tmp_path / "ours"), "small")
+        report_small("download", said, theirs)
+        subprocess.run([DIFF, "-r", str(source), str(tmp_path / "ours")], check=True)
     finally:
         official("delete", theirs_name)
         official("delete-trash", theirs_name)
-    for what in ("upload", "download"):
-        name = f"2,000 files of 10 KiB, {what}, against the official client, files"
-        report(name, ours[what], theirs[what], SMALL_FILES, peak)
+
+
+def report_small(what: str, said: dict[str, float], theirs: float) -> None:
+    name = f"2,000 files of 10 KiB, {what}, against the official client, files"
+    report(name, [said["seconds"]], [theirs], SMALL_FILES, said["peak"])
 
 
 @pytest.fixture

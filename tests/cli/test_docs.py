@@ -13,7 +13,7 @@ import typer
 
 from bai_manager.actions.access import RULES, Rule
 from bai_manager.actions.base import Action
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.errors import BackendAIError
 from tests.architecture import catalogue
 
@@ -24,7 +24,7 @@ ACTIONS_HEADER = ["Action", "command", "access rule", "what it does"]
 ERRORS_HEADER = ["class", "exit code", "error_code", "when"]
 SERVICES = catalogue.PACKAGE / "services"
 PAGES = sorted(path.parent.name for path in SERVICES.glob("*/README.md"))
-LONGEST = 80
+LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def documented_errors(noun: str) -> dict[str, tuple[int, str]]:
 
 def actions_of(noun: str) -> list[AnyAction]:
     """Those of one noun: the pages of others do not matter, nor whether they are finished."""
-    module = import_module(f"bai_manager.services.{noun}.actions")
     return [
         found
+        for module in catalogue.action_modules(noun)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, Action) and hasattr(found, "operation")
     ]
@@ -124,8 +124,7 @@ def own_errors(noun: str) -> set[str]:
 @cache
 def commands_of(noun: str) -> dict[str, str]:
     """``kernel list`` … of one noun of the command line, and the module each is written in."""
-    app = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
-    found = catalogue._commands_of(noun, typer.main.get_command(app))
+    found = catalogue._commands_of(noun, typer.main.get_command(load(NOUNS[noun])))
     return {path: command.callback.__module__ for path, command in found if command.callback}
 
 

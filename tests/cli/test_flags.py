@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bai_manager.cli.flags import FORMATS, hoist, value_of
+from bai_manager.cli import session_create
+from bai_manager.cli.flags import FORMATS, RUN_WITH_VALUE, hoist, value_of
 
 LIST = ["session", "list"]
 
@@ -47,6 +49,38 @@ def test_what_follows_two_dashes_belongs_to_the_command() -> None:
     options, rest = hoist(typed)
     assert options == ["-q"]
     assert rest == ["session", "run", "python", "--", "train.py", "-o", "model.bin", "--debug"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "rest"),
+    [
+        ("run IMG train.py --debug -o x", "", "run IMG -- train.py --debug -o x"),
+        ("run -q IMG train.py -q", "-q", "run IMG -- train.py -q"),
+        (
+            "run --name n -r cpu=1 IMG -e A=1 job --yes",
+            "",
+            "run --name n -r cpu=1 IMG -e A=1 -- job --yes",
+        ),
+        ("run IMG --keep -o json - --debug", "-o json", "run IMG --keep -- - --debug"),
+        ("run IMG", "", "run IMG"),
+        ("exec walk-1 code --debug", "--debug", "exec walk-1 code"),
+    ],
+)
+def test_a_job_keeps_its_own_options(typed: str, options: str, rest: str) -> None:
+    found = hoist(["session", *typed.split()])
+    assert found == (options.split(), ["session", *rest.split()])
+
+
+def test_the_options_of_a_run_that_take_a_word_are_known() -> None:
+    command = typer.main.get_command(session_create.app)
+    run = command.commands["run"]  # type: ignore[attr-defined]
+    valued = {
+        word
+        for parameter in run.params
+        if parameter.param_type_name == "option" and not parameter.is_flag
+        for word in parameter.opts
+    }
+    assert valued == RUN_WITH_VALUE
 
 
 def test_two_dashes_do_not_end_a_value_that_is_missing() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import pytest
 import typer
 import yaml
 
-from bai_manager.cli.nouns import NOUNS
+from bai_manager.cli.nouns import NOUNS, load
 from bai_manager.cli.output.schema import DIALECT
 from bai_manager.cli.schema import described, schema_of
 from tests.architecture import catalogue
@@ -40,6 +39,16 @@ COMMANDS: dict[str, str] = {
     "session wait": "session wait walk-1",
     "session interrupt": "session interrupt walk-1",
     "session destroy": "session destroy walk-2",
+    "session rename": "session rename walk-1 walk-1",
+    "session update": "session update walk-1 --priority 20",
+    "session restart": "session restart walk-1",
+    "session match": "session match walk",
+    "session history": "session history walk-1",
+    "session timeline": "session timeline walk-1",
+    "session graph": "session graph walk-1",
+    "session access-info": "session access-info walk-1",
+    "session abuse-report": "session abuse-report walk-1",
+    "session check-status": "session check-status walk-1",
     "session exec": "session exec walk-1 print(6*7)",
     "session run": "session run shell --name walk-3 -- true",
     "session logs": "session logs walk-1",
@@ -47,6 +56,7 @@ COMMANDS: dict[str, str] = {
     "session ls": "session ls walk-1",
     "session upload": "session upload walk-1 FILE",
     "session download": "session download walk-1 there.txt COPY",
+    "session archive": "session archive walk-1 . --to COPY",
     "session usage": "session usage walk-1",
     "session commit": "session commit walk-1 --filename walk.tar.gz",
     "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
@@ -251,7 +261,7 @@ def prepared(walked: Home, typed: Typed, tmp_path: Path) -> Callable[[str], list
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_every_command_has_a_schema_or_prints_other_text(noun: str) -> None:
-    found = import_module(f"bai_manager.cli.{NOUNS[noun].module}").app
+    found = load(NOUNS[noun])
     paths = {path for path, _ in catalogue._commands_of(noun, typer.main.get_command(found))}
     rows = described(noun)
     assert {row.command for row in rows} == paths - OTHER_TEXT

@@ -60,7 +60,7 @@ users:
   resource_policy: small
   keypair_resource_policy: small
   rate_limit: 7
-  allowed_client_ip: [10.0.0.0/8]
+  allowed_client_ip: [10.0.0.0/8, 192.0.2.1]
   container_gids: [3, 2]
 groups:
 - name: research

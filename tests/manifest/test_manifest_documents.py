@@ -17,7 +17,7 @@ EMPTY = SiteState(
             }
         }
     ),
-    access_keys=frozenset(),
+    access_keys={},
     emails={},
 )
 
@@ -117,7 +117,7 @@ def test_members_are_a_set_and_differ_one_by_one() -> None:
         text = f"groups: [{{name: g, domain_name: default, members: [{', '.join(members)}]}}]"
         return read_manifest(text, "a.yaml")[0]
 
-    state = SiteState(manifest=group("b@x", "a@x"), access_keys=frozenset(), emails={})
+    state = SiteState(manifest=group("b@x", "a@x"), access_keys={}, emails={})
     same, _ = plan_of(group("a@x", "b@x", "a@x"), state, prune=False, requester=None)
     assert same.changes == ()
     other, problems = plan_of(group("a@x", "c@x"), state, prune=False, requester=None)
@@ -125,3 +125,25 @@ def test_members_are_a_set_and_differ_one_by_one() -> None:
     found = [(one.field, one.before, one.after) for one in changed.differences]
     assert found == [("members", "b@x", None), ("members", None, "c@x")]
     assert ["there is no user c@x" in problem.message for problem in problems] == [True]
+
+
+def test_names_that_look_alike_are_told_apart() -> None:
+    slots = "resource_slots: {cpu: 1, mem: 1g}"
+    text = (
+        f"presets:\n- {{name: a@b, {slots}}}\n- {{name: a, scaling_group_name: b, {slots}}}\n"
+        f"- {{name: '\"a@b\"', {slots}}}\n"
+    )
+    manifest, problems = read_manifest(text, "a.yaml")
+    assert problems == []
+    assert len(manifest.entries(Section.PRESETS)) == 3
+
+
+def test_a_main_key_pair_is_its_user() -> None:
+    def group(*keypairs: str) -> Manifest:
+        text = f"scaling_groups: [{{name: g, keypairs: [{', '.join(keypairs)}]}}]"
+        return read_manifest(text, "a.yaml")[0]
+
+    keys = {"AKIAMAIN": "a@x", "AKIAOTHER": "AKIAOTHER"}
+    state = SiteState(manifest=group("a@x", "AKIAOTHER"), access_keys=keys, emails={})
+    wanted = group("AKIAOTHER", "AKIAMAIN")
+    assert plan_of(wanted, state, prune=False, requester=None)[0].changes == ()

@@ -365,12 +365,13 @@ async def test_a_live_session_comes_before_an_ended_one_of_its_name(seen: Seen) 
     assert found.id == TRAIN
 
 
-async def test_ended_sessions_of_one_name_are_told_apart_by_id(
+async def test_of_ended_sessions_of_one_name_the_newest_is_meant_if_they_are_one_owner_s(
     access: AccessRepository, seen: Seen
 ) -> None:
     alice = seen.world.alice
+    assert await access.locate(SessionTarget("old-1"), alice.actor) == _of(alice)
     with pytest.raises(TooManySessionsMatched):
-        await access.locate(SessionTarget("old-1"), alice.actor)
+        await access.locate(SessionTarget("old-1"), seen.world.monitor.actor)
     assert await access.locate(SessionTarget(str(OLD_ALICE)), alice.actor) == _of(alice)
 
 

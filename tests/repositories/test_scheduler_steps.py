@@ -238,6 +238,16 @@ async def test_only_who_is_silent_for_too_long_loses_its_start_to_another(
     assert await reclaim(11, [first]) == 1
     assert await reclaim(12, []) == 0  # it has only just been claimed again
 
+    assert [await reclaim(after, []) for after in (22, 33, 44, 55)] == [1, 1, 1, 0]
+    waiting = await cluster.row(session_id)
+    assert (waiting.status, [*waiting.status_history]) == ("PENDING", ["PENDING"])
+    assert waiting.status_data["scheduler"]["retries"] == 0
+    given_back = {(one.status, one.agent) for one in await cluster.kernels(session_id)}
+    assert given_back == {("PENDING", None)}
+    (agent,) = await cluster.rows(select(agents).where(agents.c.id == "i-local"))
+    assert not any(float(amount) for amount in agent.occupied_slots.values())
+    assert await cluster.store.schedule(schedule, clock=system_clock) == [session_id]
+
 
 async def test_destroying_marks_what_may_be_ended_and_leaves_the_rest(cluster: Cluster) -> None:
     seeded = {}

@@ -102,6 +102,9 @@ async def test_a_group_without_an_open_agent_is_a_reason(site: Site) -> None:
     await site.execute(update(agents).values(schedulable=False))
     told = await why(site, "easy-1")
     assert [one.kind for one in told.reasons] == ["no-agents"]
+    assert [(one.agent, one.status.value, one.schedulable) for one in told.closed_agents] == [
+        ("i-local", "ALIVE", False)
+    ]
 
 
 async def test_what_does_not_wait_or_is_not_seen_is_not_explained(site: Site) -> None:

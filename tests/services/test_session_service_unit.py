@@ -13,14 +13,18 @@ from uuid import UUID
 import pytest
 
 from bai_manager.clients.agent.pool import AgentPool
+from bai_manager.clients.live.abuse import NoAbuseReports
 from bai_manager.errors import ExitCode
 from bai_manager.repositories.image import ImageRepository
 from bai_manager.repositories.occupancy import QuotaState
 from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
 from bai_manager.repositories.owner import OwnerRepository
 from bai_manager.repositories.session import SessionRepository
+from bai_manager.repositories.session_changes import SessionChangeRepository
+from bai_manager.repositories.session_records import SessionRecordRepository
 from bai_manager.services.session.actions import CreateSessionAction
 from bai_manager.services.session.console import NullConsole
+from bai_manager.services.session.creation import Creation
 from bai_manager.services.session.errors import (
     InvalidSessionParameters,
     NoAgentLargeEnough,
@@ -516,12 +520,20 @@ class Stage:
         self.groups.agents_of.return_value = (AGENT,)
         self.service = SessionService(
             sessions=self.sessions,
-            images=self.images,
-            owners=self.owners,
-            scaling_groups=self.groups,
+            changes=create_autospec(SessionChangeRepository, instance=True),
+            records=create_autospec(SessionRecordRepository, instance=True),
+            creation=lambda: Creation(
+                sessions=self.sessions,
+                images=self.images,
+                owners=self.owners,
+                scaling_groups=self.groups,
+                mounts=Mock(settle=AsyncMock(return_value=())),
+                scheduler=self.scheduler,
+                clock=lambda: NOW,
+            ),
             agents=AgentPool({}),
+            abuse=NoAbuseReports,
             scheduler=self.scheduler,
-            mounts=Mock(settle=AsyncMock(return_value=())),
             console=NullConsole(),
             clock=lambda: NOW,
         )

@@ -92,6 +92,14 @@ KERNEL_NOWHERE: Final[dict[str, object]] = {
     "stdin_port": 0,
     "stdout_port": 0,
 }
+# What images of this machine serve; the recorded image served nothing.
+FILES: Final[Row] = {
+    "name": "files",
+    "protocol": "http",
+    "container_ports": [8080],
+    "host_ports": [None],
+    "is_inference": False,
+}
 KERNEL_SOMEWHERE: Final = {
     "agent": str,
     "agent_addr": str,
@@ -99,7 +107,7 @@ KERNEL_SOMEWHERE: Final = {
     "kernel_host": "127.0.0.1",
     "repl_in_port": int,
     "repl_out_port": int,
-    "service_ports": [],
+    "service_ports": [FILES],
     "stdin_port": int,
     "stdout_port": int,
 }

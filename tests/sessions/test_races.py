@@ -154,16 +154,21 @@ def _any_command(chance: random.Random) -> tuple[list[str], float | None]:
             ["session", "list", "-o", "json"],
             ["session", "show", "-o", "json", name],
             ["session", "exec", "-o", "json", name, "print(1)"],
+            ["session", "rename", "-o", "json", name, f"any-{chance.randrange(5)}"],
+            ["session", "update", "-o", "json", name, "--priority", str(chance.randrange(101))],
+            ["session", "restart", "-o", "json", name],
+            ["session", "check-status", "-o", "json", name],
+            ["scheduler", "run", "-o", "json"],
         ]
     )
     return argv, chance.uniform(0.0, 0.3) if chance.random() < 0.15 else None
 
 
 def _is_expected(done: Done) -> bool:
-    """Killed, done, or refused; code in a session that is ended meanwhile may end anyhow."""
+    """Killed, done, or refused; what runs in a session ended meanwhile may end anyhow."""
     if done.code in {0, 3, 5, -signal.SIGKILL} or "session_read_conflict" in done.err:
         return True
-    return done.argv[1] == "exec" and done.code in {1, 6, 137, 143}
+    return done.argv[1] in {"exec", "restart"} and done.code in {1, 6, 137, 143}
 
 
 def _kill_any_kernel(system: System, chance: random.Random) -> None:

@@ -56,6 +56,10 @@ IN_TIME = 6.0
 """Seconds after which a test is hung: several of the longest of the limits above."""
 
 ONCE = TransferOptions(attempts=1)
+ENTRY = (
+    b'{"name": "a", "type": "FILE", "symlink_target": "", "stat": {"mode": 33188, "size": 1,'
+    b' "created": "2026-01-01T00:00:00+00:00", "modified": "2026-01-01T00:00:00+00:00"}}'
+)
 
 
 @dataclass
@@ -397,6 +401,34 @@ async def test_listing_as_long_as_the_most_that_is_told_is_an_error(setting: Set
     with pytest.raises(ListingCut) as raised:
         await anext(listing)
     assert "scandir-limit" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b' { "items" : [ ] } ', 0),
+        (b'{"more": 1, "items": []}', 0),
+        (b'{"items": [' + b", ".join([ENTRY] * 3) + b"]}", 3),
+        (b'{"items": [' + ENTRY + b"], ", None),
+        (b'{"items": [' + ENTRY, None),
+        (b'{"items": [' + ENTRY + b", 3]}", None),
+        (b'{"items": ["\xff"]}', None),
+    ],
+)
+async def test_listing_is_read_as_json_entry_by_entry(
+    setting: Setting, said: bytes, told: int | None
+) -> None:
+    async def say(exchange: Exchange) -> None:
+        async for _ in exchange.body():
+            pass
+        await exchange.answer(200, said, "application/json")
+
+    setting.server.faults.append(at("POST /folder/file/list", say))
+    if told is None:
+        with pytest.raises(UnexpectedStorageAnswer):
+            await names(setting.storage, setting.folder)
+    else:
+        assert len(await names(setting.storage, setting.folder)) == told
 
 
 async def test_cut_folder_is_a_failure_beside_what_could_be_downloaded(

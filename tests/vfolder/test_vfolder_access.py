@@ -293,8 +293,11 @@ async def test_what_was_given_to_a_member_alone_wins_over_what_the_project_has(
     found = UUID(int=31)
     await folders.execute(
         folder("results", world.admin, id=found, group=world.project_id, permission="ro"),
-        vfolder_permissions.insert().values(
-            {"vfolder": found, "user": world.alice.user_id, "permission": "rw"}
+        *(
+            vfolder_permissions.insert().values(
+                {"vfolder": found, "user": world.alice.user_id, "permission": permission}
+            )
+            for permission in ("rw", "ro")  # nothing keeps rows apart; the most counts
         ),
     )
     listed = {}

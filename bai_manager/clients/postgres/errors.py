@@ -8,7 +8,8 @@
     ├── DatabaseVersionMismatch    the folder was made by another major version
     └── PrivilegesNotDroppable     root, on a system where PostgreSQL cannot be run by root
     Unreachable
-    └── DatabaseStartFailed        it was started and did not come up
+    ├── DatabaseStartFailed        it was started and did not come up
+    └── DatabaseStopped            it is not running, and a dry run does not start it
     TimedOut
     └── DatabaseStopTimedOut       it was told to stop and is still there
 """
@@ -86,6 +87,18 @@ class DatabaseStartFailed(Unreachable):
             f"The embedded database did not start: {why}{said}",
             hint=f"Its log is {log}; space left and permissions of that folder come first.",
             details={"log": str(log), "lines": list(lines)},
+        )
+
+
+class DatabaseStopped(Unreachable):
+    """A dry run has to see what is there, and may not start the server that knows."""
+
+    error_code = "backendai_start_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database is not running, and a dry run does not start it.",
+            hint="Start it with 'bai-manager db start' to see what is missing in it.",
         )
 
 

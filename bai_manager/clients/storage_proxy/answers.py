@@ -36,7 +36,7 @@ from bai_manager.clients.storage_proxy.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bai_manager.errors import BackendAIError
     from bai_manager.types.json import JsonObject, JsonValue
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     Read = TypeVar("Read", str, int, bool, list[JsonValue], dict[str, JsonValue])
 
 _ERRNO = re.compile(r"\w+\((\d+),")
+_ITEMS = re.compile(rb'\s*\{\s*"items"\s*:\s*\[\s*')
+_BETWEEN = re.compile(r"\s*,?\s*")
+_DECODER = json.JSONDecoder()
 _INSUFFICIENT_STORAGE = 507
 
 
@@ -191,10 +194,29 @@ def _volume(answer: Answer, values: JsonObject) -> Volume:
     )
 
 
-def entries(answer: Answer, parts: Sequence[str]) -> list[FileEntry]:
-    """The entries of the folder at ``parts``."""
-    listed = answer.field(answer.object(), "items", list)
-    return [_entry(answer, answer.read(values, dict), parts) for values in listed]
+def entries(answer: Answer, parts: Sequence[str]) -> Iterator[FileEntry]:
+    """The entries of the folder at ``parts``, read one by one: there may be very many."""
+    for values in _items(answer):
+        yield _entry(answer, answer.read(values, dict), parts)
+
+
+def _items(answer: Answer) -> Iterator[JsonValue]:
+    """The members of ``{"items": […]}``; all at once they would take ten times the memory."""
+    begin = _ITEMS.match(answer.body)
+    if begin is None:
+        yield from answer.field(answer.object(), "items", list)
+        return
+    try:
+        text, at = answer.body.decode(), begin.end()
+        while not text.startswith("]", at):
+            value, at = _DECODER.raw_decode(text, at)
+            yield value
+            between = _BETWEEN.match(text, at)
+            at = between.end() if between else at
+    except ValueError:
+        raise answer.unexpected() from None
+    if text[at + 1 :].strip() != "}":
+        raise answer.unexpected()
 
 
 def _entry(answer: Answer, values: JsonObject, parts: Sequence[str]) -> FileEntry:

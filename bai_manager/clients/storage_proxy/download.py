@@ -30,7 +30,6 @@ from bai_manager.clients.storage_proxy.transfer import (
     Progress,
     TransferOptions,
     Unobserved,
-    chunk_for,
     failed,
     here,
     pause,
@@ -151,7 +150,6 @@ class _Receiver:
         self._options = options
         self._observer = observer
         self._filter = Filter(options.include, options.exclude)
-        self._under_way = 0
 
     async def each(
         self, planned: Sequence[tuple[Download, FileEntry]]
@@ -237,11 +235,7 @@ class _Receiver:
         try:
             progress.at(offset)
             if offset < entry.size:
-                self._under_way += 1
-                try:
-                    await self._receive(entry, fd, offset, progress)
-                finally:
-                    self._under_way -= 1
+                await self._receive(entry, fd, offset, progress)
             checksum = await self._verified(entry, part, fd) if self._options.verify else None
             with here(place):
                 await in_thread(_finish, fd, part, place, entry)
@@ -256,7 +250,7 @@ class _Receiver:
         opened = self._storage.read_file(self._folder, entry.path, offset=offset, expected=entry)
         async with opened as content:
             _refuse_changed(entry, content)
-            async with _Writer(fd, offset, chunk_for(self._under_way)) as writer:
+            async with _Writer(fd, offset) as writer:
                 async for chunk in content.chunks:
                     await writer.write(chunk)
                     progress.at(writer.offset)
@@ -279,15 +273,14 @@ class _Receiver:
 
 
 class _Writer:
-    """Writes about ``chunk`` bytes at a time in a thread, while the next ones come.
+    """Writes about ``CHUNK`` bytes at a time in a thread, while the next ones come.
 
     Leaving it, also by an error, waits for what is being written and writes what is left.
     """
 
-    def __init__(self, fd: int, offset: int, chunk: int) -> None:
+    def __init__(self, fd: int, offset: int) -> None:
         self.offset = offset
         self._fd = fd
-        self._chunk = chunk
         self._chunks: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
@@ -302,7 +295,7 @@ class _Writer:
     async def write(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._gathered += len(chunk)
-        if self._gathered >= self._chunk:
+        if self._gathered >= CHUNK:
             await self._flush()
 
     async def _flush(self) -> None:

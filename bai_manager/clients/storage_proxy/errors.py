@@ -216,7 +216,11 @@ class FileMissing(NotFound):
     error_code = "vfolder_access_not-found"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"There is no {printable(path)} in the folder.", details=_about(path))
+        super().__init__(
+            f"There is no {printable(path)} in the folder.",
+            hint="See what there is with 'bai-manager vfolder ls'.",
+            details=_about(path),
+        )
 
 
 class FileExists(Conflict):
@@ -292,7 +296,8 @@ class ListingCut(BackendAIError):
         super().__init__(
             f"Storage {storage} lists at most {limit} entries of a folder, and {printable(path)}"
             " has as many or more.",
-            hint="Raise scandir-limit in storage-proxy.toml, or spread the files over folders.",
+            hint="Spread the files over folders, or raise scandir-limit in storage-proxy.toml and"
+            f" storage.{storage}.listing_limit with it.",
             details={"storage": storage, **_about(path), "limit": limit},
         )
 

@@ -33,7 +33,7 @@ from bai_manager.clients.storage_proxy.paths import join, split_entry, split_pat
 from bai_manager.clients.storage_proxy.protocol import UPLOADS, EntryKind, FileContent, FileEntry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     import httpx
 
@@ -66,16 +66,20 @@ class HttpFiles(HttpVolumes):
         while waiting:
             parts = waiting.popleft()
             try:
-                listed, complete = await self._list(folder, parts)
+                listed = await self._listed(folder, parts)
             except (FileMissing, NotAFolder):
                 if parts == top:
                     raise
                 continue  # it is gone by now, or something else
+            count = 0
             for entry in listed:
+                count += 1
+                if entry.path == UPLOADS:
+                    continue
                 if recursive and entry.kind is EntryKind.FOLDER:
                     waiting.append((*parts, entry.name))
                 yield entry
-            if not complete:
+            if count >= self._listing_limit:
                 raise ListingCut(self.name, join(parts), self._listing_limit)
 
     async def stat(self, folder: FolderRef, path: str) -> FileEntry:
@@ -179,6 +183,11 @@ class HttpFiles(HttpVolumes):
 
     async def _list(self, folder: FolderRef, parts: Sequence[str]) -> tuple[list[FileEntry], bool]:
         """The entries of one folder, and whether that is certainly all."""
+        listed = [*await self._listed(folder, parts)]
+        complete = len(listed) < self._listing_limit
+        return [entry for entry in listed if entry.path != UPLOADS], complete
+
+    async def _listed(self, folder: FolderRef, parts: Sequence[str]) -> Iterator[FileEntry]:
         path = join(parts)
         answer = await self._folder(
             "POST",
@@ -188,9 +197,7 @@ class HttpFiles(HttpVolumes):
             repeatable=True,
             relpath=path,
         )
-        listed = entries(answer, parts)
-        complete = len(listed) < self._listing_limit
-        return [entry for entry in listed if entry.path != UPLOADS], complete
+        return entries(answer, parts)
 
     async def _stat_unlisted(self, folder: FolderRef, parts: Sequence[str]) -> FileEntry:
         """For an entry that may be beyond the cut of its folder's listing."""

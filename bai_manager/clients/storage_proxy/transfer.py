@@ -43,9 +43,6 @@ ENDS_ALL: Final = (
     VolumeMissing,
 )
 _FIRST_PAUSE: Final = 0.2
-_IN_MEMORY: Final = 2**24
-_LEAST_CHUNK: Final = 2**18
-_BIGGEST_CHUNK: Final = 2**22
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,11 +174,6 @@ async def transfer_all(
     except* BackendAIError as several:
         raise several.exceptions[0] from None
     return summary
-
-
-def chunk_for(files: int) -> int:
-    """Bytes to read or write at once, with so many files under way: two such of each are held."""
-    return min(max(_IN_MEMORY // (2 * files), _LEAST_CHUNK), _BIGGEST_CHUNK)
 
 
 def failed(path: str, error: BackendAIError) -> FileResult:

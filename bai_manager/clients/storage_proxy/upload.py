@@ -27,7 +27,7 @@ from bai_manager.clients.storage_proxy.errors import (
 from bai_manager.clients.storage_proxy.journal import UploadJournal, Version
 from bai_manager.clients.storage_proxy.paths import join, split_entry, split_path
 from bai_manager.clients.storage_proxy.patterns import Filter
-from bai_manager.clients.storage_proxy.protocol import UploadSession
+from bai_manager.clients.storage_proxy.protocol import CHUNK, UploadSession
 from bai_manager.clients.storage_proxy.threads import in_thread
 from bai_manager.clients.storage_proxy.transfer import (
     FileResult,
@@ -35,7 +35,6 @@ from bai_manager.clients.storage_proxy.transfer import (
     Progress,
     TransferOptions,
     Unobserved,
-    chunk_for,
     failed,
     here,
     pause,
@@ -187,7 +186,6 @@ class _Sender:
         self._observer = observer
         self._journal = journal
         self._filter = Filter(options.include, options.exclude)
-        self._under_way = 0
 
     async def each(
         self, planned: Sequence[tuple[Upload, tuple[str, ...], bool]]
@@ -278,21 +276,14 @@ class _Sender:
             await self._refuse_to_replace(target)
             if self._options.rehearse:
                 return FileResult(path=name, outcome=Outcome.TRANSFERRED, size=version.size)
-            checksum = await self._send_and_verify(fd, version)
+            await self._send(fd, version)
+            checksum = await self._verified(fd, version) if self._options.verify else None
         except BackendAIError as error:
             return failed(name, error)
         self._journal.finish(version)
         return FileResult(
             path=name, outcome=Outcome.TRANSFERRED, size=version.size, checksum=checksum
         )
-
-    async def _send_and_verify(self, fd: int, version: Version) -> str | None:
-        self._under_way += 1
-        try:
-            await self._send(fd, version)
-            return await self._verified(fd, version) if self._options.verify else None
-        finally:
-            self._under_way -= 1
 
     async def _refuse_to_replace(self, target: str) -> None:
         if self._options.replace:
@@ -347,7 +338,7 @@ class _Sender:
 
         Its last bytes are held back if it changed meanwhile.
         """
-        ahead = _ahead(fd, offset, version, chunk_for(self._under_way))
+        ahead = _ahead(fd, offset, version)
         try:
             while offset < version.size:
                 with here(version.path):
@@ -358,7 +349,7 @@ class _Sender:
                 if not chunk:
                     raise FileChanged(version.path, "it became shorter while it was read")
                 offset += len(chunk)
-                ahead = _ahead(fd, offset, version, chunk_for(self._under_way))
+                ahead = _ahead(fd, offset, version)
                 yield chunk
                 progress.at(offset)
         finally:
@@ -374,9 +365,9 @@ class _Sender:
         return mine
 
 
-def _ahead(fd: int, offset: int, version: Version, most: int) -> asyncio.Future[bytes]:
+def _ahead(fd: int, offset: int, version: Version) -> asyncio.Future[bytes]:
     """The next chunk, being read; nothing at the end."""
-    wanted = min(most, version.size - offset)
+    wanted = min(CHUNK, version.size - offset)
     if not wanted:
         nothing: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         nothing.set_result(b"")

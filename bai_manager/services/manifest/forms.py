@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,12 +53,12 @@ class Form:
         """``domain/project``, ``small``, ``small@gpus``: what an entry is called in messages."""
         first, *rest = (found.get(key) for key in self.keys)
         match rest:
-            case [None]:
-                return str(first)
             case [second] if "domain_name" in self.keys:
                 return f"{second}/{first}"
+            case [None]:
+                return _quoted(str(first))
             case [second]:
-                return f"{first}@{second}"
+                return f"{_quoted(str(first))}@{second}"
         return str(first)
 
     def written(self, specification: object, **others: object) -> JsonObject:
@@ -75,6 +76,11 @@ class Form:
             for name, written in entry.fields.items()
             if name in own and (names is None or name in names)
         }
+
+
+def _quoted(name: str) -> str:
+    """Presets are called anything; what looks like ``small@gpus`` is not taken for that."""
+    return json.dumps(name, ensure_ascii=False) if "@" in name or name[:1] == '"' else name
 
 
 def named(check: Callable[[Any], None], noun: str, *, limit: int = 64) -> Callable[[Any], None]:

@@ -61,8 +61,8 @@ class _Planner:
     def put(self, section: Section) -> Iterator[Change]:
         """What is to be created or changed, by name."""
         current = self.state.manifest.entries(section)
-        for name, entry in sorted(self.wanted.entries(section).items()):
-            before = current.get(name)
+        for name, given in sorted(self.wanted.entries(section).items()):
+            entry, before = self._called(given), current.get(name)
             differing = tuple(_differences(entry, before))
             if before is not None and not differing:
                 continue
@@ -88,6 +88,14 @@ class _Planner:
                 yield _removal(Verb.DELETE, entry, tuple(_contents(entry)))
             elif (difference := _deactivation(entry)) is not None:
                 yield _removal(Verb.DEACTIVATE, entry, (difference,))
+
+    def _called(self, entry: Entry) -> Entry:
+        """The same entry, whose main key pairs are called by the e-mails of their users."""
+        keys = names_in(entry.fields.get("keypairs"))
+        if not any(key in self.state.access_keys for key in keys):
+            return entry
+        called = sorted({self.state.access_keys.get(key, key) for key in keys})
+        return replace(entry, fields={**entry.fields, "keypairs": [*called]})
 
     def _check(self, entry: Entry, before: Entry | None, changed: frozenset[str]) -> None:
         form = FORMS[entry.section]
@@ -136,7 +144,7 @@ class _Planner:
         """That what a field names is there, or will be."""
         known = self._known(section)
         if (entry.section, section) == (Section.SCALING_GROUPS, Section.USERS):
-            known |= self.state.access_keys
+            known |= set(self.state.access_keys)
         there = () if before is None else names_in(before.fields.get(name))
         for missing in names_in(entry.fields.get(name)):
             if missing in known or missing in there:

@@ -61,10 +61,13 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SiteState:
-    """What a system is: all sections, with every field; and names that a document may use."""
+    """What a system is: all sections, with every field; and names that a document may use.
+
+    ``access_keys`` maps each to what a document calls it: the e-mail of whose main one it is.
+    """
 
     manifest: Manifest
-    access_keys: frozenset[str]
+    access_keys: Mapping[str, str]
     emails: Mapping[UUID, str]
 
 

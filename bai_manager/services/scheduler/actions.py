@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bai_manager.services.scheduler.types import (
         AgentLack,
+        ClosedAgent,
         LockData,
         QueueData,
         WaitReason,
@@ -80,7 +81,8 @@ class ExplanationResult(ActionResult):
     """Where a session starts in the next pass (``agent_ids``), or every reason why it does not.
 
     ``reasons`` are ranked, the most stubborn first; ``agents`` tell what each lacks, the nearest
-    first, if agents are what is missing; ``changes`` are ways out, the smallest first.
+    first, if agents are what is missing; ``closed_agents`` are not looked at, because they are
+    drained or do not live. ``changes`` are ways out, the smallest first.
     ``expires_at`` is when the resource group gives a session up that still waits.
     """
 
@@ -92,6 +94,7 @@ class ExplanationResult(ActionResult):
     ahead: int
     reasons: list[WaitReason]
     agents: list[AgentLack]
+    closed_agents: list[ClosedAgent]
     smallest_change: WayOut | None
     changes: list[WayOut]
     expires_at: datetime | None

@@ -93,8 +93,9 @@ class SchedulerService:
         snapshot = await self._waiting.snapshot(found.scaling_group, now=self._clock())
         explanation = explain(snapshot, found.id)
         session = next(one for one in snapshot.pending if one.id == found.id)
+        closed = await self._waiting.closed_agents(found.scaling_group)
         return ExplainPendingActionResult(
-            session_id=found.id, **tell(snapshot, session, explanation)
+            session_id=found.id, **tell(snapshot, session, explanation, closed)
         )
 
     async def fit_session(self, action: FitSessionAction) -> FitSessionActionResult:
@@ -119,13 +120,14 @@ class SchedulerService:
         )
         quota = await self._waiting.quota(spec)
         session = as_pending(spec)
+        closed = await self._waiting.closed_agents(spec.scaling_group)
         return FitSessionActionResult(
             refusals=[
                 *at_once,
                 *(error.message for error in objections(spec, quota, queue=False)),
             ],
             queue_refusals=[error.message for error in objections(spec, quota, queue=True)],
-            **tell(snapshot, session, fits(snapshot, session)),
+            **tell(snapshot, session, fits(snapshot, session), closed),
         )
 
 

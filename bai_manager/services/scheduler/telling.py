@@ -17,6 +17,7 @@ from bai_manager.sokovan.quota import CountBreach, LimitBreach
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from bai_manager.services.scheduler.types import ClosedAgent
     from bai_manager.sokovan.explain import Explanation, Reason
     from bai_manager.sokovan.remedies import Change
     from bai_manager.sokovan.selectors import AgentVerdict
@@ -36,12 +37,18 @@ class Told(TypedDict):
     ahead: int
     reasons: list[WaitReason]
     agents: list[AgentLack]
+    closed_agents: list[ClosedAgent]
     smallest_change: WayOut | None
     changes: list[WayOut]
     expires_at: datetime | None
 
 
-def tell(snapshot: Snapshot, session: PendingSession, explanation: Explanation) -> Told:
+def tell(
+    snapshot: Snapshot,
+    session: PendingSession,
+    explanation: Explanation,
+    closed: list[ClosedAgent],
+) -> Told:
     """``snapshot`` is the one that was explained, with or without ``session`` in its line."""
     allocation = explanation.allocation
     changes = [_way_out(change) for change in explanation.changes]
@@ -54,6 +61,7 @@ def tell(snapshot: Snapshot, session: PendingSession, explanation: Explanation) 
         ahead=_ahead(snapshot, session),
         reasons=[_reason(reason) for reason in explanation.reasons],
         agents=[_lack(verdict) for verdict in explanation.agents],
+        closed_agents=closed,
         smallest_change=changes[0] if changes else None,
         changes=changes,
         expires_at=explanation.expires_at,

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from bai_manager.types.status import AgentStatus
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueData:
@@ -97,3 +99,12 @@ class WayOut:
     steps: list[str]
     kinds: list[str]
     size: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClosedAgent:
+    """An agent of the resource group that the scheduler does not look at, and why."""
+
+    agent: str
+    status: AgentStatus
+    schedulable: bool

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.clients.agent.protocol import FileEntry
-    from bai_manager.services.session.types import SessionData
+    from bai_manager.services.session.types import SessionChanges, SessionData
     from bai_manager.types.mounts import MountRequest
 
 ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)
@@ -64,7 +64,8 @@ class CreateSessionAction(Action[CreateSessionActionResult]):
     """Create a session and, unless told otherwise, wait until it runs.
 
     ``resources`` are for each kernel, as typed (``{"cpu": "2", "mem": "4g"}``); what is missing
-    comes from the image's minimum. ``timeout`` is in seconds; None waits without end.
+    comes from the image's minimum. ``depends_on`` are sessions that have to succeed first.
+    ``timeout`` is in seconds; None waits without end. ``requester`` is settled before.
     """
 
     entity_type: ClassVar[EntityType] = EntityType.SESSION
@@ -89,6 +90,8 @@ class CreateSessionAction(Action[CreateSessionActionResult]):
     bootstrap_script: str | None = None
     starts_at: datetime | None = None
     batch_timeout: int | None = None
+    depends_on: tuple[str, ...] = ()
+    requester: UUID | None = None
     mounts: tuple[MountRequest, ...] = ()
     reuse_if_exists: bool = False
     queue: bool = False
@@ -149,12 +152,14 @@ class WaitSessionAction(SessionAction[SessionResult]):
 class DestroySessionActionResult(ActionResult):
     """``status`` is ``cancelled`` for a session that had not started, ``terminated`` otherwise,
     and None when it had already ended (``reference/state-machines.md`` §7.4).
+    ``dependents`` are those that were ended with it.
     """
 
     session_id: UUID
     name: str
     status: str | None
     terminated_at: datetime | None
+    dependents: list[UUID] = field(default_factory=list)
 
     def entity_id(self) -> str | None:
         return str(self.session_id)
@@ -162,13 +167,50 @@ class DestroySessionActionResult(ActionResult):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DestroySessionAction(SessionAction[DestroySessionActionResult]):
-    """Terminate a session and free its resources."""
+    """Terminate a session and free its resources.
+
+    With ``recursive`` the same owner's sessions that depend on it, however far, are ended first.
+    """
 
     operation: ClassVar[Operation] = Operation.DESTROY
 
     forced: bool = False
+    recursive: bool = False
     wait: bool = True
     timeout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenameSessionAction(SessionAction[SessionResult]):
+    """Give a running session another name."""
+
+    operation: ClassVar[Operation] = Operation.RENAME
+
+    new_name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateSessionActionResult(SessionResult):
+    """``changed`` names the fields that have another value now."""
+
+    changed: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateSessionAction(SessionAction[UpdateSessionActionResult]):
+    """Change a session's name or priority; ``if_unchanged`` is the version it must still have."""
+
+    operation: ClassVar[Operation] = Operation.UPDATE
+
+    changes: SessionChanges
+    if_unchanged: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestartSessionAction(SessionAction[SessionResult]):
+    """End what runs in the kernels of a running session and begin anew, files kept."""
+
+    operation: ClassVar[Operation] = Operation.RESTART
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -278,6 +320,27 @@ class DownloadFileAction(SessionAction[TransferResult]):
     operation: ClassVar[Operation] = Operation.DOWNLOAD_FILE
 
     source: str
+    destination: str
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadFilesActionResult(ActionResult):
+    """``size`` in bytes of the archive; ``files`` are the names in it."""
+
+    sources: list[str]
+    destination: str
+    size: int
+    files: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadFilesAction(SessionAction[DownloadFilesActionResult]):
+    """Copy files and folders of the session into one tar archive of this machine."""
+
+    operation: ClassVar[Operation] = Operation.DOWNLOAD_FILES
+
+    sources: tuple[str, ...]
     destination: str
     overwrite: bool = False
 

@@ -137,6 +137,31 @@ class ImageNotFound(NotFound):
         )
 
 
+class NoSuchArchitecture(ImageNotFound):
+    """The image is there, but not for that architecture."""
+
+    def __init__(self, image: str, architecture: str, others: Sequence[str]) -> None:
+        NotFound.__init__(
+            self,
+            f"Image {image!r} is not there for architecture {architecture!r},"
+            f" but for {', '.join(others)}.",
+            hint="Choose one of these with --architecture, or leave that out.",
+            details={"image": image, "architecture": architecture, "architectures": [*others]},
+        )
+
+
+class ImageNotAllowed(ImageNotFound):
+    """The image is there, and this user may not start sessions of it."""
+
+    def __init__(self, image: str, why: str, hint: str) -> None:
+        NotFound.__init__(
+            self,
+            f"Image {image!r} is not for this user: {why}.",
+            hint=hint,
+            details={"image": image},
+        )
+
+
 class ProjectNotFound(NotFound):
     """The owner belongs to no such active project."""
 

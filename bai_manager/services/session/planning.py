@@ -48,6 +48,10 @@ async def plan_session(
     action = request.action
     owner = await owners.get_owner(action.owner or "")
     image = await images.resolve(action.image, action.architecture)
+    requester = action.requester or owner.user_id
+    request.check_image(
+        image, requester, None if image.is_local else await owners.allowed_registries(requester)
+    )
     domain_name = action.domain or owner.domain_name
     group_id = await owners.resolve_project(owner, domain_name=domain_name, project=action.group)
     allowed = await scaling_groups.allowed_groups(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid5
 
 from bai_manager.services.session.errors import (
+    ImageNotAllowed,
     InvalidSessionParameters,
     NoAgentLargeEnough,
     NoAvailableScalingGroup,
@@ -28,16 +29,17 @@ from bai_manager.types.status import (
     ClusterMode,
     SessionType,
 )
+from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from bai_manager.repositories.occupancy import QuotaState
     from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.services.session.actions import CreateSessionAction
-    from bai_manager.services.session.types import ImageData, OwnerData
+    from bai_manager.services.session.types import ImageData, OwnerData, SessionChanges
     from bai_manager.sokovan.quota import LimitBreach
     from bai_manager.sokovan.snapshot import AgentSnapshot
     from bai_manager.types.resource_slot import SlotUnit
@@ -66,10 +68,7 @@ class SessionRequest:
                 f"{self.action.cluster_size} kernels are more than a session can have.",
                 hint=f"The most is {_MOST_KERNELS}, and less by most policies.",
             )
-        if self.action.priority not in _PRIORITIES:
-            raise InvalidSessionParameters(
-                f"Priority {self.action.priority} is outside 0 to 100.", hint="The default is 10."
-            )
+        _check_priority(self.action.priority)
 
     def _check_texts(self) -> None:
         for noun, text, width in (
@@ -96,6 +95,26 @@ class SessionRequest:
             raise InvalidSessionParameters(
                 "A start time or a batch timeout is for batch sessions only.",
                 hint="Add --type batch, or drop --starts-at and --batch-timeout.",
+            )
+
+    def check_image(
+        self, image: ImageData, requester: UUID | None, registries: Collection[str] | None
+    ) -> None:
+        """May this user start sessions of the image? (``services.md`` §1, create 3 and 4.)
+
+        ``registries`` are those of the user's domain; None does not ask. Raises
+        ``ImageNotAllowed``.
+        """
+        owner = ImageLabels(image.labels).customized_owner
+        if owner is not None and owner != f"user:{requester}":
+            raise ImageNotAllowed(
+                image.name, "it was made by another user", "Use an image of your own."
+            )
+        if registries is not None and image.registry not in registries:
+            raise ImageNotAllowed(
+                image.name,
+                f"its registry {image.registry} is not allowed in the user's domain",
+                f"Allowed there: {', '.join(sorted(registries)) or 'none'}.",
             )
 
     def choose_group(self, allowed: Sequence[AllowedGroup]) -> AllowedGroup:
@@ -172,6 +191,7 @@ class SessionRequest:
             bootstrap_script=action.bootstrap_script or owner.bootstrap_script or None,
             starts_at=action.starts_at,
             batch_timeout=action.batch_timeout,
+            depends_on=action.depends_on,
             queue=action.queue,
             created_at=now,
         )
@@ -222,6 +242,21 @@ class SessionRequest:
     def _environ(self, owner: OwnerData) -> dict[str, str]:
         sudo = {"SUDO_SESSION_ENABLED": "1"} if owner.sudo_session_enabled else {}
         return {**self.action.environ, **sudo}
+
+
+def check_changes(changes: SessionChanges) -> None:
+    """Raises ``InvalidName`` and ``InvalidSessionParameters``."""
+    if changes.name is not UNSET:
+        check_session_name(changes.name)
+    if changes.priority is not UNSET:
+        _check_priority(changes.priority)
+
+
+def _check_priority(priority: int) -> None:
+    if priority not in _PRIORITIES:
+        raise InvalidSessionParameters(
+            f"Priority {priority} is outside 0 to 100.", hint="The default is 10."
+        )
 
 
 def _known_units(agents: Sequence[AgentSnapshot]) -> dict[str, SlotUnit]:

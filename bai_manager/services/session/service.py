@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from bai_manager.services.session.actions import (
     CompleteActionResult,
     CreateSessionActionResult,
     DestroySessionActionResult,
+    DownloadFilesActionResult,
     ExecuteSessionActionResult,
     GetContainerLogsActionResult,
     GetUsageActionResult,
@@ -19,38 +19,53 @@ from bai_manager.services.session.actions import (
     ListSessionsActionResult,
     SessionResult,
     TransferResult,
+    UpdateSessionActionResult,
+)
+from bai_manager.services.session.actions_records import (
+    CheckAndTransitStatusActionResult,
+    CheckAndTransitStatusBatchActionResult,
+    CheckedSession,
+    DependencyEdge,
+    GetAbusingReportActionResult,
+    GetDependencyGraphActionResult,
+    GetDirectAccessInfoActionResult,
+    GetStatusHistoryActionResult,
+    GetTimelineActionResult,
+    MatchSessionsActionResult,
 )
 from bai_manager.services.session.errors import (
     InvalidSessionState,
-    KernelCreationFailed,
     KernelNotReady,
-    SessionAlreadyExists,
-    SessionEnded,
-    SessionWaitTimedOut,
 )
-from bai_manager.services.session.files import read_whole, write_whole
+from bai_manager.services.session.files import one_archive, read_whole, write_whole
+from bai_manager.services.session.kernels import chosen_kernel, last_lines, ssh_ports
+from bai_manager.services.session.waiting import Waiting
 from bai_manager.sokovan.gate import SessionChange
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
+from bai_manager.types.names import check_session_name
 from bai_manager.types.status import (
-    SESSION_DEAD,
-    SESSION_TERMINAL,
+    PRIVATE_SESSION_TYPES,
     KernelStatus,
     SessionStatus,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from bai_manager.actions.base import ActionResult
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import AgentClient
-    from bai_manager.repositories.image import ImageRepository
-    from bai_manager.repositories.open_groups import OpenGroupRepository
-    from bai_manager.repositories.owner import OwnerRepository
+    from bai_manager.clients.live.abuse import AbuseReports
     from bai_manager.repositories.session import SessionRepository
+    from bai_manager.repositories.session_changes import SessionChangeRepository
+    from bai_manager.repositories.session_records import SessionRecordRepository
     from bai_manager.services.session.actions import (
         CompleteAction,
         CreateSessionAction,
         DestroySessionAction,
         DownloadFileAction,
+        DownloadFilesAction,
         ExecuteSessionAction,
         GetContainerLogsAction,
         GetSessionAction,
@@ -58,13 +73,25 @@ if TYPE_CHECKING:
         InterruptSessionAction,
         ListFilesAction,
         ListSessionsAction,
+        RenameSessionAction,
+        RestartSessionAction,
         SessionAction,
+        UpdateSessionAction,
         UploadFileAction,
         WaitSessionAction,
     )
+    from bai_manager.services.session.actions_records import (
+        CheckAndTransitStatusAction,
+        CheckAndTransitStatusBatchAction,
+        GetAbusingReportAction,
+        GetDependencyGraphAction,
+        GetDirectAccessInfoAction,
+        GetStatusHistoryAction,
+        GetTimelineAction,
+        MatchSessionsAction,
+    )
     from bai_manager.services.session.console import ConsoleSink
-    from bai_manager.services.session.planning import Mounts
-    from bai_manager.services.session.request import SessionRequest
+    from bai_manager.services.session.creation import Creation
     from bai_manager.services.session.types import KernelData, SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
@@ -80,22 +107,24 @@ class SessionService:
         self,
         *,
         sessions: SessionRepository,
-        images: ImageRepository,
-        owners: OwnerRepository,
-        scaling_groups: OpenGroupRepository,
+        changes: SessionChangeRepository,
+        records: SessionRecordRepository,
+        creation: Callable[[], Creation],
         agents: Agents,
+        abuse: Callable[[], AbuseReports],
         scheduler: Scheduler,
-        mounts: Mounts,
         console: ConsoleSink,
         clock: Clock,
     ) -> None:
+        """``creation`` and ``abuse`` are built when they are needed: most commands do not."""
         self._sessions = sessions
-        self._images = images
-        self._owners = owners
-        self._scaling_groups = scaling_groups
+        self._changes = changes
+        self._records = records
+        self._creation = creation
         self._agents = agents
+        self._abuse = abuse
         self._scheduler = scheduler
-        self._mounts = mounts
+        self._waiting = Waiting(sessions, scheduler)
         self._console = console
         self._clock = clock
 
@@ -105,9 +134,9 @@ class SessionService:
             SessionRequest,
         )
 
-        session, created = await self._existing_or_new(SessionRequest(action))
+        session, created = await self._creation().existing_or_new(SessionRequest(action))
         if action.wait:
-            session = await self._wait(session, SessionStatus.RUNNING, action.timeout)
+            session = await self._waiting.until(session, SessionStatus.RUNNING, action.timeout)
         else:
             await self._scheduler.advance()
             session = await self._sessions.get_by_id(session.id)
@@ -130,20 +159,23 @@ class SessionService:
     async def wait_session(self, action: WaitSessionAction) -> SessionResult:
         """Wait for a status."""
         session = await self._get(action)
-        return SessionResult(session=await self._wait(session, action.until, action.timeout))
+        return SessionResult(
+            session=await self._waiting.until(session, action.until, action.timeout)
+        )
 
     async def destroy_session(self, action: DestroySessionAction) -> DestroySessionActionResult:
         """Cancel a session that waits, terminate one that started; nothing for one that ended."""
         session = await self._get(action)
         reason = Reason.FORCE_TERMINATED if action.forced else Reason.USER_REQUESTED
-        marked = await self._sessions.mark_destroyed(
-            session.id, reason=reason.value, clock=self._clock
-        )
-        if marked is not None:
-            await self._tell(replace(session, status=marked), reason=reason.value)
+        dependents = []
+        if action.recursive:
+            for dependent in await self._records.dependents(session.id, action.owner):
+                marked = await self._mark(await self._sessions.get_by_id(dependent), reason.value)
+                dependents += [dependent] if marked else []
+        marked = await self._mark(session, reason.value)
         ending = SessionStatus.TERMINATING in {marked, session.status}
         if ending and action.wait:
-            session = await self._wait(session, SessionStatus.TERMINATED, action.timeout)
+            session = await self._waiting.until(session, SessionStatus.TERMINATED, action.timeout)
         else:
             await self._scheduler.advance()
             session = await self._sessions.get_by_id(session.id)
@@ -152,6 +184,58 @@ class SessionService:
             name=session.name,
             status=_stats_status(marked, resumed=ending),
             terminated_at=session.terminated_at,
+            dependents=dependents,
+        )
+
+    async def rename_session(self, action: RenameSessionAction) -> SessionResult:
+        """Another name for one that runs."""
+        check_session_name(action.new_name)
+        await self._scheduler.advance()
+        session = await self._get(action)
+        return SessionResult(session=await self._changes.rename(session.id, action.new_name))
+
+    async def update_session(self, action: UpdateSessionAction) -> UpdateSessionActionResult:
+        """Another name or priority, whatever its status."""
+        from bai_manager.services.session.request import check_changes  # noqa: PLC0415 - as above
+
+        check_changes(action.changes)
+        session = await self._get(action)
+        session, changed = await self._changes.update(
+            session.id, action.changes, if_unchanged=action.if_unchanged
+        )
+        return UpdateSessionActionResult(session=session, changed=changed)
+
+    async def restart_session(self, action: RestartSessionAction) -> SessionResult:
+        """Restart every kernel, and note where it listens now."""
+        session, main, _agent = await self._running_main(action, "be restarted")
+        await self._sessions.count_execution(session.id, main.id)
+        infos = await asyncio.gather(
+            *(
+                self._client(kernel).restart_kernel(kernel.id, session.id)
+                for kernel in session.kernels
+                if kernel.status is KernelStatus.RUNNING
+            )
+        )
+        await self._changes.record_restart(session.id, infos)
+        return SessionResult(session=await self._sessions.get_by_id(session.id))
+
+    async def check_and_transit_status(
+        self, action: CheckAndTransitStatusAction
+    ) -> CheckAndTransitStatusActionResult:
+        """Derive one session's status from its kernels."""
+        await self._scheduler.advance()
+        session = await self._get(action)
+        return CheckAndTransitStatusActionResult(checked=await self._check(session.id))
+
+    async def check_and_transit_status_batch(
+        self, action: CheckAndTransitStatusBatchAction
+    ) -> CheckAndTransitStatusBatchActionResult:
+        """The same for each that the actor may see."""
+        await self._scheduler.advance()
+        found = await self._changes.visible_ids(action.sessions, action.visible)
+        return CheckAndTransitStatusBatchActionResult(
+            checked=[await self._check(known) for _name, known in found if known is not None],
+            skipped=[name for name, known in found if known is None],
         )
 
     async def execute_session(self, action: ExecuteSessionAction) -> ExecuteSessionActionResult:
@@ -196,19 +280,21 @@ class SessionService:
         """The log of one kernel: from its agent while it lives, stored afterwards."""
         await self._scheduler.advance()
         session = await self._get(action)
-        kernel = _chosen_kernel(session, action.kernel)
+        kernel = chosen_kernel(session, action.kernel)
         if kernel.status in {KernelStatus.RUNNING, KernelStatus.TERMINATING}:
             agent = self._client(kernel)
             if action.follow:
+                tail = action.tail
                 async for text in agent.follow_logs(kernel.id):
-                    self._console.write("stdout", text)
+                    self._console.write("stdout", last_lines(text, tail))
+                    tail = None
                 logs = ""
             else:
                 logs = await agent.get_logs(kernel.id)
         else:
             logs = ((await self._sessions.stored_log(kernel.id)) or b"").decode(errors="replace")
         return GetContainerLogsActionResult(
-            session_id=session.id, kernel_id=kernel.id, logs=_tail(logs, action.tail)
+            session_id=session.id, kernel_id=kernel.id, logs=last_lines(logs, action.tail)
         )
 
     async def list_files(self, action: ListFilesAction) -> ListFilesActionResult:
@@ -231,6 +317,17 @@ class SessionService:
         await asyncio.to_thread(write_whole, action.destination, data, overwrite=action.overwrite)
         return TransferResult(source=action.source, destination=action.destination, size=len(data))
 
+    async def download_files(self, action: DownloadFilesAction) -> DownloadFilesActionResult:
+        """Copy several files and folders out, as one archive."""
+        session, kernel, agent = await self._running_main(action, "give files")
+        await self._sessions.count_execution(session.id, kernel.id)
+        tars = [await agent.download_file(kernel.id, path) for path in action.sources]
+        data, files = await asyncio.to_thread(one_archive, tars, action.destination)
+        await asyncio.to_thread(write_whole, action.destination, data, overwrite=action.overwrite)
+        return DownloadFilesActionResult(
+            sources=[*action.sources], destination=action.destination, size=len(data), files=files
+        )
+
     async def get_usage(self, action: GetUsageAction) -> GetUsageActionResult:
         """What the session's kernels use now; ended ones are left out."""
         session = await self._get(action)
@@ -244,53 +341,87 @@ class SessionService:
                 }
         return GetUsageActionResult(session_id=session.id, usage=usage)
 
-    async def _existing_or_new(self, request: SessionRequest) -> tuple[SessionData, bool]:
-        """The session to wait for, and whether it is new."""
-        existing = await self._existing(request.action)
-        if existing is not None:
-            return existing, False
-        await self._scheduler.advance()
-        try:
-            return await self._enqueue(request), True
-        except SessionAlreadyExists:
-            existing = await self._existing(request.action)
-            if existing is None:
-                raise
-            return existing, False
-
-    async def _existing(self, action: CreateSessionAction) -> SessionData | None:
-        """A session to reuse; raises ``SessionAlreadyExists`` when reuse was not asked for.
-
-        One that is ending is no session to reuse, but brought to its end first.
-        """
-        existing = await self._sessions.find_live(action.name, action.owner or "")
-        if existing is None:
-            return None
-        if action.reuse_if_exists and existing.status is not SessionStatus.TERMINATING:
-            image = await self._images.resolve(action.image, action.architecture)
-            if image.name in existing.images:
-                return existing
-        await self._scheduler.advance()
-        if (await self._sessions.get_by_id(existing.id)).status in SESSION_TERMINAL:
-            return None
-        raise SessionAlreadyExists(action.name)
-
-    async def _enqueue(self, request: SessionRequest) -> SessionData:
-        from bai_manager.services.session.planning import (  # noqa: PLC0415 - only creating plans
-            plan_session,
+    async def match_sessions(self, action: MatchSessionsAction) -> MatchSessionsActionResult:
+        """Sessions by the beginning of a name or id."""
+        return MatchSessionsActionResult(
+            matches=await self._records.match(action.prefix, action.owner)
         )
 
-        spec = await plan_session(
-            request,
-            images=self._images,
-            owners=self._owners,
-            scaling_groups=self._scaling_groups,
-            clock=self._clock,
-            mounts=self._mounts,
+    async def get_status_history(
+        self, action: GetStatusHistoryAction
+    ) -> GetStatusHistoryActionResult:
+        """When it entered each status."""
+        session = await self._get(action)
+        return GetStatusHistoryActionResult(
+            session_id=session.id, status_history={**session.status_history}
         )
-        session = await self._sessions.enqueue(spec, request.check_quota(spec))
-        await self._tell(session, creation_id=spec.creation_id, reason="user-requested")
-        return session
+
+    async def get_timeline(self, action: GetTimelineAction) -> GetTimelineActionResult:
+        """All that happened to it."""
+        session = await self._get(action)
+        return GetTimelineActionResult(
+            session_id=session.id, entries=await self._records.timeline(session.id)
+        )
+
+    async def get_dependency_graph(
+        self, action: GetDependencyGraphAction
+    ) -> GetDependencyGraphActionResult:
+        """All that it depends on."""
+        session = await self._get(action)
+        nodes = await self._records.dependency_graph(session.id)
+        return GetDependencyGraphActionResult(
+            session_id=session.id,
+            nodes=nodes,
+            edges=[
+                DependencyEdge(session_id=node.session_id, depends_on=other)
+                for node in nodes
+                for other in node.depends_on
+            ],
+        )
+
+    async def get_direct_access_info(
+        self, action: GetDirectAccessInfoAction
+    ) -> GetDirectAccessInfoActionResult:
+        """Where SSH of a system session listens."""
+        session = await self._get(action)
+        if session.session_type not in PRIVATE_SESSION_TYPES:
+            return GetDirectAccessInfoActionResult(session_id=session.id)
+        kernel = chosen_kernel(session, None)
+        return GetDirectAccessInfoActionResult(
+            session_id=session.id,
+            kernel_role=session.session_type.name,
+            session_type=session.session_type.name,
+            public_host=await self._records.public_host(kernel.agent),
+            sshd_ports=ssh_ports(kernel),
+        )
+
+    async def get_abusing_report(
+        self, action: GetAbusingReportAction
+    ) -> GetAbusingReportActionResult:
+        """What the watcher of its agent says of its main kernel."""
+        session = await self._get(action)
+        kernel = chosen_kernel(session, None)
+        return GetAbusingReportActionResult(
+            session_id=session.id,
+            kernel=kernel.id,
+            abuse_report=await self._abuse().read(kernel.id),
+        )
+
+    async def _mark(self, session: SessionData, reason: str) -> SessionStatus | None:
+        marked = await self._sessions.mark_destroyed(session.id, reason=reason, clock=self._clock)
+        if marked is not None:
+            await self._tell(replace(session, status=marked), reason=reason)
+        return marked
+
+    async def _check(self, session_id: UUID) -> CheckedSession:
+        transit = await self._changes.transit(session_id)
+        changed = transit.status is not transit.was
+        if changed:
+            session = await self._sessions.get_by_id(session_id)
+            await self._tell(session, reason="status-checked")
+        return CheckedSession(
+            session_id=session_id, name=transit.name, status=transit.status, changed=changed
+        )
 
     async def _tell(self, session: SessionData, *, reason: str, creation_id: str = "") -> None:
         await self._scheduler.changed(
@@ -305,30 +436,6 @@ class SessionService:
 
     async def _get(self, action: SessionAction[ActionResult]) -> SessionData:
         return await self._sessions.get_session(action.session, action.owner)
-
-    async def _wait(
-        self, session: SessionData, until: SessionStatus, timeout: float | None
-    ) -> SessionData:
-        """Move the session along and look, again and again, until it has reached ``until``.
-
-        Raises ``SessionWaitTimedOut``, and what says why it never will.
-        """
-        pause = _FIRST_POLL
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(deadline):
-                    await self._scheduler.advance()
-            session = await self._sessions.get_by_id(session.id)
-            if _has_reached(session, until):
-                return session
-            if session.status in SESSION_TERMINAL:
-                raise _ended(session, until)
-            if deadline is not None and loop.time() >= deadline:
-                raise _timed_out(session, until, timeout)
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_POLL)
 
     async def _running_main(
         self, action: SessionAction[ActionResult], wanted: str
@@ -351,74 +458,7 @@ class SessionService:
         return self._agents.client(kernel.agent, kernel.agent_addr)
 
 
-def _has_reached(session: SessionData, until: SessionStatus) -> bool:
-    if session.status is until:
-        return True
-    if until is SessionStatus.TERMINATED:
-        return session.status in SESSION_DEAD
-    return until.name in session.status_history and session.status is not SessionStatus.PENDING
-
-
-def _ended(session: SessionData, until: SessionStatus) -> KernelCreationFailed | SessionEnded:
-    error = session.status_data.get("error")
-    if isinstance(error, dict) and error:
-        return KernelCreationFailed(
-            f"Session {session.name!r} could not start: {error.get('repr')}",
-            hint=f"See 'bai-manager session show {session.id}'.",
-            details={"session": str(session.id), "error": error},
-        )
-    return SessionEnded(
-        f"Session {session.name!r} is {session.status.value}"
-        f" ({session.status_info or 'no reason given'}), so it will not be {until.value}.",
-        hint=f"See 'bai-manager session show {session.id}'.",
-        details={"session": str(session.id), "status": session.status.value},
-    )
-
-
-def _timed_out(
-    session: SessionData, until: SessionStatus, timeout: float | None
-) -> SessionWaitTimedOut:
-    waits_for = f" It waits: {session.status_info}" if session.status_info else ""
-    return SessionWaitTimedOut(
-        f"Session {session.name!r} is still {session.status.value} after {timeout:g} s, not"
-        f" {until.value}.{waits_for}",
-        hint=f"It goes on. Wait again with 'bai-manager session wait {session.name}', or end it"
-        f" with 'bai-manager session destroy {session.name}'.",
-        details={
-            "session": str(session.id),
-            "status": session.status.value,
-            "status_info": session.status_info,
-        },
-    )
-
-
 def _stats_status(marked: SessionStatus | None, *, resumed: bool) -> str | None:
     if marked is SessionStatus.CANCELLED:
         return "cancelled"
     return "terminated" if marked is not None or resumed else None
-
-
-def _chosen_kernel(session: SessionData, wanted: str | None) -> KernelData:
-    if wanted is None:
-        chosen = session.main_kernel
-    else:
-        matches = [
-            kernel
-            for kernel in session.kernels
-            if wanted in {kernel.cluster_hostname, str(kernel.id)}
-            or str(kernel.id).startswith(wanted)
-        ]
-        chosen = matches[0] if len(matches) == 1 else None
-    if chosen is None:
-        names = ", ".join(kernel.cluster_hostname for kernel in session.kernels)
-        raise KernelNotReady(
-            f"Session {session.name!r} has no kernel {wanted or 'main'!r}.",
-            hint=f"Its kernels: {names or 'none'}.",
-        )
-    return chosen
-
-
-def _tail(logs: str, lines: int | None) -> str:
-    if lines is None:
-        return logs
-    return "".join(logs.splitlines(keepends=True)[-lines:]) if lines else ""

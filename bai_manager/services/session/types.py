@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bai_manager.types.tristate import UNSET, Maybe
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -57,7 +59,10 @@ class KernelData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionData:
-    """One session row with the names behind its ids; ``kernels`` is filled where one is shown."""
+    """One session row with the names behind its ids; ``kernels`` is filled where one is shown.
+
+    ``version`` changes with every write of the row.
+    """
 
     id: UUID
     name: str
@@ -90,6 +95,7 @@ class SessionData:
     terminated_at: datetime | None
     mounts: list[VFolderMount] = field(default_factory=list)
     kernels: list[KernelData] = field(default_factory=list)
+    version: str = ""
 
     @property
     def main_kernel(self) -> KernelData | None:
@@ -136,6 +142,7 @@ class SessionSpec:
     batch_timeout: int | None
     queue: bool
     created_at: datetime
+    depends_on: tuple[str, ...] = ()
     mounts: tuple[VFolderMount, ...] = ()
 
 
@@ -167,3 +174,57 @@ class OwnerData:
     domain_name: str
     bootstrap_script: str
     sudo_session_enabled: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionChanges:
+    """What an update sets; ``priority`` is 0 to 100, higher first."""
+
+    name: Maybe[str] = UNSET
+    priority: Maybe[int] = UNSET
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionMatch:
+    """A session that fits a name or id, or the beginning of one."""
+
+    id: UUID
+    name: str
+    status: SessionStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphNode:
+    """A session and what it depends on directly; ``status_changed`` is its last step."""
+
+    session_id: UUID
+    session_name: str
+    status: SessionStatus
+    status_changed: datetime | None
+    depends_on: list[UUID]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimelineEntry:
+    """Something that happened to a session.
+
+    ``source`` is ``session``, a kernel's host name (``main1``), or ``audit``; ``what`` is the
+    status entered or the operation; ``who`` is an e-mail.
+    """
+
+    at: datetime
+    source: str
+    what: str
+    detail: str | None
+    who: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transit:
+    """A session whose status was derived from its kernels; ``was`` is what it had before."""
+
+    session_id: UUID
+    name: str
+    was: SessionStatus
+    status: SessionStatus
+    access_key: str

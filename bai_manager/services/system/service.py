@@ -21,8 +21,8 @@ from bai_manager.types.password import hash_password
 
 if TYPE_CHECKING:
     from bai_manager.clients.agent.local.host import HostFacts
-    from bai_manager.repositories.system import SystemRepository
     from bai_manager.services.system.actions import InitializeAction
+    from bai_manager.services.system.types import Superadmin
 
 AGENT_ID: Final = "i-local"
 AGENT_ADDR: Final = "local://"
@@ -47,13 +47,43 @@ class VolumeRoot(Protocol):
         """Make the volume's folder; whether it was missing."""
 
 
+class SystemStore(Protocol):
+    """The rows of a system."""
+
+    async def superadmin(self) -> Superadmin | None: ...
+
+    async def complete(self, spec: SystemSpec) -> list[str]:
+        """Insert what is missing; the names of what was."""
+
+
+class NothingYet:
+    """The rows of a system that has not been made, for who only asks what would be."""
+
+    async def superadmin(self) -> None:
+        """There is none."""
+
+    async def complete(self, spec: SystemSpec) -> list[str]:
+        """Everything would be created."""
+        return [
+            "database",
+            *(f"{noun} resource policy default" for noun in ("keypair", "user", "project")),
+            f"domain {spec.domain_name}",
+            f"resource group {spec.scaling_group}",
+            f"project {spec.project_name}",
+            f"superadmin {spec.admin_email}",
+            f"key pair {spec.secrets.access_key}",
+            f"agent {spec.agent_id}",
+            *(f"image {image.canonical}" for image in spec.images),
+        ]
+
+
 class SystemService:
     """Creates the rows and folders of a local system; running it again completes them."""
 
     def __init__(
         self,
         *,
-        system: SystemRepository,
+        system: SystemStore,
         vault: CredentialVault,
         host: HostFacts,
         volumes: VolumeRoot,
