@@ -196,13 +196,15 @@ tell({
 def made(live: Live, official: Official) -> Iterator[tuple[str, Any]]:
     """A name, and what the manager says of everything that it created by that name."""
     name = f"upstream-{uuid4().hex[:8]}"
-    yield name, official.program(CREATE, name)
     email = f"{name}@example.com"
-    live("user", "purge", email, "--confirm", email)
-    live("group", "purge", f"{name}/{name}", "--confirm", name)
-    live("domain", "purge", name, "--confirm", name)
-    live("policy", "keypair", "delete", name, "--yes")
-    live("scaling-group", "delete", name, "--yes")
+    try:
+        yield name, official.program(CREATE, name)
+    finally:
+        live("user", "purge", email, "--confirm", email)
+        live("group", "purge", f"{name}/{name}", "--confirm", name)
+        live("domain", "purge", name, "--confirm", name)
+        live("policy", "keypair", "delete", name, "--yes")
+        live("scaling-group", "delete", name, "--yes")
 
 
 def test_what_the_manager_created_reads_back_the_same(live: Live, made: tuple[str, Any]) -> None:
