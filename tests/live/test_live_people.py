@@ -196,13 +196,15 @@ tell({
 def made(live: Live, official: Official) -> Iterator[tuple[str, Any]]:
     """A name, and what the manager says of everything that it created by that name."""
     name = f"upstream-{uuid4().hex[:8]}"
-    yield name, official.program(CREATE, name)
     email = f"{name}@example.com"
-    live("user", "purge", email, "--confirm", email)
-    live("group", "purge", f"{name}/{name}", "--confirm", name)
-    live("domain", "purge", name, "--confirm", name)
-    live("policy", "keypair", "delete", name, "--yes")
-    live("scaling-group", "delete", name, "--yes")
+    try:
+        yield name, official.program(CREATE, name)
+    finally:
+        live("user", "purge", email, "--confirm", email)
+        live("group", "purge", f"{name}/{name}", "--confirm", name)
+        live("domain", "purge", name, "--confirm", name)
+        live("policy", "keypair", "delete", name, "--yes")
+        live("scaling-group", "delete", name, "--yes")
 
 
 def test_what_the_manager_created_reads_back_the_same(live: Live, made: tuple[str, Any]) -> None:
@@ -254,7 +256,10 @@ def test_presets_that_the_manager_remembers_are_forgotten_when_they_change(live:
 
     name = f"preset-{uuid4().hex[:8]}"
     with Valkey.from_url(CLUSTER["BAI_CLUSTER_REDIS_URL"], db=0) as client:
-        for change in (("create", name, "-r", "cpu=1", "-r", "mem=1g"), ("delete", name, "--yes")):
+        for change in (
+            ("create", name, "--slot", "cpu=1", "--slot", "mem=1g"),
+            ("delete", name, "--yes"),
+        ):
             client.set("resource_preset:list:marked", "old", ex=60)
             live.json("preset", *change)
             assert client.get("resource_preset:list:marked") is None
