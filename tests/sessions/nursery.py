@@ -16,6 +16,7 @@ may bend what it runs:
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import io
 import json
@@ -110,6 +111,7 @@ def main() -> None:
     for name in _EARLY:
         import_module(f"bai_manager.{name}")
     load_config(os.environ)  # which is when pydantic builds what it validates with
+    gc.freeze()  # or the first collection in every child would look through all modules
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
