@@ -16,6 +16,7 @@ from bai_manager.actions.base import EntityType, Operation
 from bai_manager.actions.processor import noun_of, service_methods
 from bai_manager.types.jsonable import jsonschema_of, to_jsonable
 from tests.architecture import catalogue
+from tests.architecture.each import for_each
 
 if TYPE_CHECKING:
     from bai_manager.actions.base import ActionResult
@@ -49,10 +50,6 @@ OF_ANOTHER_ENTITY = {
 """Action name → why its entity type is not the noun of its folder."""
 
 
-def _named(value: object) -> str:
-    return value.__name__ if isinstance(value, type) else str(value)
-
-
 @cache
 def _built_by_commands() -> frozenset[str]:
     """Names of the classes that some module of the command line calls."""
@@ -69,7 +66,7 @@ def test_there_are_actions() -> None:
     assert {"CreateSessionAction", "ListAgentsAction"} <= {action.__name__ for action in ACTIONS}
 
 
-@pytest.mark.parametrize("kind", [*ACTIONS, *RESULTS], ids=_named)
+@for_each([*ACTIONS, *RESULTS])
 def test_actions_and_results_are_frozen_keyword_only_slotted_dataclasses(kind: type) -> None:
     assert is_dataclass(kind)
     made = catalogue.sample(kind)
@@ -80,7 +77,7 @@ def test_actions_and_results_are_frozen_keyword_only_slotted_dataclasses(kind: t
             setattr(made, field.name, None)
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_is_json_with_every_field_and_with_defaults_alone(action: AnyAction) -> None:
     names = {field.name for field in fields(action)}
     for made in (catalogue.sample(action), catalogue.defaults(action)):
@@ -89,19 +86,19 @@ def test_an_action_is_json_with_every_field_and_with_defaults_alone(action: AnyA
         assert "hidden-secret" not in text
 
 
-@pytest.mark.parametrize("result", RESULTS, ids=_named)
+@for_each(RESULTS)
 def test_a_result_is_json_and_its_schema_names_the_same_keys(result: type[ActionResult]) -> None:
     printed = json.loads(json.dumps(to_jsonable(catalogue.sample(result))))
     assert set(printed) == set(jsonschema_of(result)["properties"])  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_names_its_entity_type_and_operation(action: AnyAction) -> None:
     assert isinstance(action.entity_type, EntityType)
     assert isinstance(action.operation, Operation)
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_the_entity_type_is_the_noun_of_the_folder_or_says_why_not(action: AnyAction) -> None:
     named_otherwise = action.entity_type.value != noun_of(action)
     assert named_otherwise is (action.__name__ in OF_ANOTHER_ENTITY)
@@ -112,7 +109,7 @@ def test_no_two_actions_have_one_entity_type_and_operation() -> None:
     assert [pair for pair, count in pairs.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_has_exactly_one_service_method(action: AnyAction) -> None:
     service = catalogue.service_of(action)
     taking = [
@@ -138,7 +135,7 @@ def test_every_public_method_of_a_service_takes_an_action_and_returns_its_result
         assert annotations["action"] in known, name
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_has_an_access_rule(action: AnyAction) -> None:
     assert (action.entity_type, action.operation) in RULES
 
@@ -160,7 +157,7 @@ def test_every_entity_type_is_that_of_an_action() -> None:
     assert set(EntityType) == {action.entity_type for action in ACTIONS}
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_is_built_by_a_command_or_says_why_not(action: AnyAction) -> None:
     built = action.__name__ in _built_by_commands()
     assert built is (action.__name__ not in WITHOUT_COMMAND)
@@ -172,7 +169,7 @@ def test_exceptions_are_actions_and_have_a_reason() -> None:
     assert all(reason.strip() for reason in reasons.values())
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=_named)
+@for_each(ACTIONS)
 def test_an_action_says_what_it_does(action: AnyAction) -> None:
     documented = vars(action).get("__doc__") or ""
     assert documented.strip()

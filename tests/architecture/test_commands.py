@@ -14,6 +14,7 @@ from bai_manager.cli.nouns import ALIASES, NOUNS
 from bai_manager.cli.output.options import Format
 from bai_manager.cli.root import app
 from tests.architecture import catalogue
+from tests.architecture.each import for_each
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -42,14 +43,14 @@ def _parsed(line: str) -> Context:
     return context
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@for_each(COMMANDS)
 def test_a_command_says_what_it_does_and_shows_an_example(path: str) -> None:
     command = COMMANDS[path]
     assert (command.help or "").partition("Example:")[0].strip()
     assert _lines(command.help)
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@for_each(COMMANDS)
 def test_the_example_is_of_that_command_and_can_be_parsed(path: str) -> None:
     for line in _lines(COMMANDS[path].help):
         assert _parsed(line).command_path == f"bai-manager {path}"
@@ -75,7 +76,7 @@ def test_the_example_of_the_root_can_be_parsed() -> None:
         assert _parsed(line).command_path.startswith("bai-manager ")
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@for_each(COMMANDS)
 def test_every_option_of_a_command_has_help(path: str) -> None:
     bare = [
         parameter.name
@@ -85,7 +86,7 @@ def test_every_option_of_a_command_has_help(path: str) -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize("path", COMMANDS)
+@for_each(COMMANDS)
 def test_no_option_of_a_command_hides_a_global_one(path: str) -> None:
     own = {option for parameter in COMMANDS[path].params for option in parameter.opts}
     options, _ = hoist([word for option in sorted(own) for word in (option, "value")])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from bai_manager.cli.help_topics import exit_code_markdown, exit_code_rows
 from bai_manager.errors import BackendAIError, ExitCode
 from tests.architecture import catalogue
+from tests.architecture.each import for_each
 
 ERRORS = catalogue.errors()
 README = Path(__file__).parents[2] / "README.md"
@@ -50,15 +49,11 @@ NOT_OF_ERRORS = {
 }
 
 
-def _named(error: type[BackendAIError]) -> str:
-    return f"{error.__module__.removeprefix('bai_manager.')}.{error.__name__}"
-
-
 def test_there_are_errors() -> None:
     assert {"SessionNotFound", "DatabaseBusy"} <= {error.__name__ for error in ERRORS}
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=_named)
+@for_each(ERRORS)
 def test_an_error_code_has_three_parts_of_the_vocabulary(error: type[BackendAIError]) -> None:
     domain, operation, detail = error.error_code.split("_")
     assert domain in DOMAINS
@@ -66,7 +61,7 @@ def test_an_error_code_has_three_parts_of_the_vocabulary(error: type[BackendAIEr
     assert detail in DETAILS
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=_named)
+@for_each(ERRORS)
 def test_an_error_ends_with_a_code_of_the_table(error: type[BackendAIError]) -> None:
     assert isinstance(error.exit_code, ExitCode)
     assert error.exit_code not in NOT_OF_ERRORS
