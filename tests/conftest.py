@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = Literal["oneshot", "migrated"]
 
-_OPT_IN_MARKERS = ("cluster", "benchmark")
+_OPT_IN_MARKERS = ("cluster", "benchmark", "thorough")
 _QUICK_NOT_SAFE = {
     "fsync": "off",
     "full_page_writes": "off",

@@ -55,6 +55,7 @@ def test_the_contracts_are_kept() -> None:
     assert _broken(done.stdout) == set()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [

@@ -78,6 +78,7 @@ def people() -> list[tuple[int, str]]:
     return me + others
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("user", "interpreter"), people())
 def test_root_and_ordinary_users_can_have_one(place: Path, user: int, interpreter: str) -> None:
     os.chown(place, user, -1)

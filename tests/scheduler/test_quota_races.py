@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bai_manager.app import App
     from tests.tenants import Site
 
+pytestmark = pytest.mark.thorough
+
 AT_ONCE, ALLOWED = 5, 2
 SLOTS = {"cpu": str(ALLOWED)}
 POLICY = update(keypair_resource_policies).where(keypair_resource_policies.c.name == "default")

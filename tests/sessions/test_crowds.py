@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.sessions.system import System
+
+pytestmark = pytest.mark.thorough
 
 
 def test_of_32_processes_that_create_at_once_as_many_succeed_as_the_policy_allows(

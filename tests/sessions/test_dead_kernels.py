@@ -14,6 +14,8 @@ from tests.sessions.system import check_consistent
 if TYPE_CHECKING:
     from tests.sessions.system import System
 
+pytestmark = pytest.mark.thorough
+
 CREATE = ["session", "create", "python", "--name", "dead-1", "-o", "json"]
 
 

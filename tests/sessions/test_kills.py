@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.sessions.system import System
 
+pytestmark = pytest.mark.thorough
+
 CREATE = ["session", "create", "python", "--name", "kill-1", "-o", "json"]
 MANY = "KILLS" in os.environ
 """With KILLS in the environment, many more moments are tried."""

@@ -10,10 +10,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.sessions.system import check_consistent
 
 if TYPE_CHECKING:
     from tests.sessions.system import Child, Done, System
+
+pytestmark = pytest.mark.thorough
 
 SECONDS = float(os.environ.get("RACE_SECONDS", "6"))
 """How long sessions are created, used and ended by chance."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from bai_manager.clients.storage_proxy.protocol import FolderRef, StorageClient
 
+pytestmark = pytest.mark.thorough
+
 MiB = 2**20
 REPOSITORY = Path(__file__).parents[2]
 

@@ -315,6 +315,7 @@ run(sys.argv[3:])
 """
 
 
+@pytest.mark.thorough
 async def test_a_run_that_is_killed_goes_on_where_it_stopped(
     own_site: Site, typed: Typed, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

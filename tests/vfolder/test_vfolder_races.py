@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from bai_manager.services.vfolder.types import VFolderData
     from tests.vfolder.sites import FolderSite
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_32_creates_under_a_policy_of_8_make_exactly_8(own_folders: FolderSite) -> None:
     await own_folders.execute(update(user_resource_policies).values(max_vfolder_count=8))
