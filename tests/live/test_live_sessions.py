@@ -201,7 +201,7 @@ def test_what_goes_to_the_agent_arrives(live: Live, group: str, tmp_path: Path) 
         "complete": ("im",),
         "upload": (str(sent),),
         "ls": (),
-        "download": ("in.bin", str(got)),
+        "download": ("in.bin", str(got), "--overwrite"),  # of an earlier try
         "exec": ("print(1)",),
     }
     for _ in range(5):
