@@ -66,6 +66,9 @@ REHEARSAL: dict[str, type | None] = {
     "bound": int,
     "over": list,
     "sessions": list,
+    "endings": list,
+    "folders": list,
+    "fields": list,
 }
 SPEC = ("--session-spec", "cpu=1,mem=1g")
 
@@ -166,6 +169,7 @@ def test_people_see_that_nobody_is_over(ask: Ask) -> None:
         "Changed",
         "Would be over",
         "Waiting sessions",
+        "Meaning",
     ]
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bai_manager.sokovan.quota import CountUse, LimitUse
     from bai_manager.sokovan.snapshot import Snapshot
 
-KERNELS: Final = "kernels per session"
+KERNELS: Final = Counted.KERNELS.value
+LIFETIME: Final = "session lifetime"
+IDLE: Final = "idle time"
 _FIELDS: Final = {
     Counted.SESSIONS: "max_concurrent_sessions",
     Counted.SFTP_SESSIONS: "max_concurrent_sftp_sessions",
@@ -26,7 +28,6 @@ _FIELDS: Final = {
     Counted.FOLDERS: "max_vfolder_count",
     Counted.IMAGES: "max_customized_image_count",
     Counted.NETWORKS: "max_network_count",
-    Counted.LIFETIME: "max_session_lifetime",
 }
 
 
@@ -57,11 +58,6 @@ def host_lines(standing: Standing) -> tuple[HostLine, ...]:
 def unit_of(slot: str) -> Unit:
     """Say in what a slot is counted."""
     return Unit.BYTES if guess_unit(slot) is SlotUnit.BYTES else Unit.COUNT
-
-
-def unit_of_count(counted: Counted) -> Unit:
-    """Say in what something that is counted is counted."""
-    return Unit.SECONDS if counted is Counted.LIFETIME else Unit.COUNT
 
 
 def _slot_lines(standing: Standing) -> Iterator[LimitLine]:
@@ -146,7 +142,7 @@ def _count_line(standing: Standing, use: CountUse) -> LimitLine:
         name=use.name,
         kind=Kind.COUNT,
         resource=use.counted.value,
-        unit=unit_of_count(use.counted),
+        unit=Unit.COUNT,
         limit=UNLIMITED if use.limit is None else Decimal(use.limit),
         used=Decimal(use.used),
         left=use.headroom,
@@ -159,8 +155,8 @@ def _keypair_lines(standing: Standing) -> Iterator[LimitLine]:
     idle = "idle_timeout" if policy.idle_timeout >= 0 else "idle_timeout: the idle checker's"
     for resource, unit, limit, field in (
         (KERNELS, Unit.COUNT, policy.max_containers_per_session, "max_containers_per_session"),
-        (Counted.LIFETIME.value, Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
-        ("idle time", Unit.SECONDS, policy.idle_timeout, idle),
+        (LIFETIME, Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
+        (IDLE, Unit.SECONDS, policy.idle_timeout, idle),
     ):
         yield _each_line(standing, scope, resource, unit, positive_or_none(limit), field)
 
@@ -169,7 +165,7 @@ def _user_lines(standing: Standing) -> Iterator[LimitLine]:
     policy, scope = standing.user_policy, Scope.USER
     replicas, size = policy.max_session_count_per_model_session, policy.max_quota_scope_size
     field = "max_session_count_per_model_session"
-    yield _each_line(standing, scope, "replicas per model service", Unit.COUNT, replicas, field)
+    yield _each_line(standing, scope, Counted.REPLICAS.value, Unit.COUNT, replicas, field)
     yield _storage_line(standing, scope, size)
 
 
