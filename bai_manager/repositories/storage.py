@@ -10,9 +10,9 @@ from bai_manager.models.group import groups
 from bai_manager.models.resource_policy import project_resource_policies, user_resource_policies
 from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolders
-from bai_manager.repositories.vfolder_access import allowed_hosts
+from bai_manager.repositories.vfolder_access import allowed_hosts, host_in
 from bai_manager.types.status import VFOLDER_HARD_DELETED
-from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType, StorageHost
+from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,7 +42,7 @@ class StorageRepository:
                 .distinct()
                 .order_by(vfolders.c.host)
             )
-            return [host for host in found if not StorageHost.parse(host).is_noop]
+            return [host for host in found if not host_in(host).is_noop]
 
     async def policy_limit(self, scope: QuotaScopeID) -> int | None:
         """What the policy of a user or project gives to a new scope; None is no limit."""

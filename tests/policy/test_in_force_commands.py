@@ -49,6 +49,7 @@ LINE: dict[str, type | None] = {
     "requested": None,
     "fits": None,
     "binds": bool,
+    "unknown": None,
 }
 OUTLOOK: dict[str, type | None] = {
     "spec": dict,

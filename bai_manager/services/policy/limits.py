@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -12,15 +13,17 @@ from bai_manager.types.resource_slot import SlotUnit, guess_unit
 from bai_manager.types.vfolder import merged_host_permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bai_manager.repositories.policy import Standing
+    from bai_manager.services.policy.storage_use import ScopeUse
     from bai_manager.sokovan.quota import CountUse, LimitUse
     from bai_manager.sokovan.snapshot import Snapshot
 
 KERNELS: Final = Counted.KERNELS.value
 LIFETIME: Final = "session lifetime"
 IDLE: Final = "idle time"
+STORAGE: Final = "storage"
 _FIELDS: Final = {
     Counted.SESSIONS: "max_concurrent_sessions",
     Counted.SFTP_SESSIONS: "max_concurrent_sftp_sessions",
@@ -31,14 +34,18 @@ _FIELDS: Final = {
 }
 
 
-def limit_lines(standing: Standing) -> list[LimitLine]:
+def limit_lines(
+    standing: Standing, of_user: Sequence[ScopeUse], of_project: Sequence[ScopeUse]
+) -> list[LimitLine]:
     """Every limit: slot by slot from the key pair outwards, then what is counted, then the rest."""
     return [
         *_slot_lines(standing),
         *_count_lines(standing),
         *_keypair_lines(standing),
-        *_user_lines(standing),
-        *_project_lines(standing),
+        *_user_lines(standing, of_user),
+        *_storage_lines(
+            standing, Scope.PROJECT, standing.project_policy.max_quota_scope_size, of_project
+        ),
     ]
 
 
@@ -161,22 +168,28 @@ def _keypair_lines(standing: Standing) -> Iterator[LimitLine]:
         yield _each_line(standing, scope, resource, unit, positive_or_none(limit), field)
 
 
-def _user_lines(standing: Standing) -> Iterator[LimitLine]:
+def _user_lines(standing: Standing, uses: Sequence[ScopeUse]) -> Iterator[LimitLine]:
     policy, scope = standing.user_policy, Scope.USER
     replicas, size = policy.max_session_count_per_model_session, policy.max_quota_scope_size
     field = "max_session_count_per_model_session"
     yield _each_line(standing, scope, Counted.REPLICAS.value, Unit.COUNT, replicas, field)
-    yield _storage_line(standing, scope, size)
+    yield from _storage_lines(standing, scope, size, uses)
 
 
-def _project_lines(standing: Standing) -> Iterator[LimitLine]:
-    yield _storage_line(standing, Scope.PROJECT, standing.project_policy.max_quota_scope_size)
-
-
-def _storage_line(standing: Standing, scope: Scope, size: int) -> LimitLine:
-    """What a quota scope holds is known to its storage alone."""
-    limit = positive_or_none(size)
-    return _each_line(standing, scope, "storage", Unit.BYTES, limit, "max_quota_scope_size")
+def _storage_lines(
+    standing: Standing, scope: Scope, size: int, uses: Sequence[ScopeUse]
+) -> Iterator[LimitLine]:
+    """What a quota scope holds, host by host; the limit that the storage keeps wins."""
+    for use in uses:
+        resource = STORAGE if use.host is None else f"{STORAGE} on {use.host}"
+        limit = positive_or_none(size if use.limit is None else use.limit)
+        line = _each_line(standing, scope, resource, Unit.BYTES, limit, "max_quota_scope_size")
+        if use.limit is not None:
+            line = replace(line, source=f"quota scope on {use.host}")
+        if use.used is not None:
+            used = Decimal(use.used)
+            line = replace(line, kind=Kind.COUNT, used=used, left=line.limit - used)
+        yield replace(line, unknown=use.unknown)
 
 
 def _each_line(

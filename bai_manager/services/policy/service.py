@@ -19,6 +19,7 @@ from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 from bai_manager.services.user_resource_policy import types as of_users
 from bai_manager.sokovan.idle import IdleView
 from bai_manager.sokovan.snapshot import Owner
+from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
 if TYPE_CHECKING:
     from bai_manager.clients.live.idle import IdleWatch
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         ExplainPolicyAction,
         RehearsePolicyChangeAction,
     )
+    from bai_manager.services.policy.storage_use import ScopeUses
     from bai_manager.types.clock import Clock
 
 
@@ -44,12 +46,14 @@ class PolicyService:
         policies: PolicyRepository,
         owners: OwnerRepository,
         open_groups: OpenGroupRepository,
+        uses: ScopeUses,
         idle: IdleWatch,
         clock: Clock,
     ) -> None:
         self._policies = policies
         self._owners = owners
         self._open_groups = open_groups
+        self._uses = uses
         self._idle = idle
         self._clock = clock
 
@@ -76,7 +80,11 @@ class PolicyService:
         )
         groups = await self._groups_of(owner, action.scaling_group)
         standing = await self._policies.standing(owner, [*groups.values()], now=self._clock())
-        lines = limit_lines(standing)
+        lines = limit_lines(
+            standing,
+            of_user=await self._uses.of(QuotaScopeID(QuotaScopeType.USER, owner.user_id)),
+            of_project=await self._uses.of(QuotaScopeID(QuotaScopeType.PROJECT, owner.group_id)),
+        )
         nearest, found = nearest_of(lines), None
         if action.spec is None:
             lines = marked_by_resource(lines)

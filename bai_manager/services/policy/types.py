@@ -50,8 +50,9 @@ class LimitLine:
     """One limit on one resource.
 
     ``limit`` and ``left`` are Infinity where there is none, and ``left`` is below zero where too
-    much is used already. ``used`` is None where nothing is added up. ``source`` is the row and
-    the column that says so.
+    much is used already. ``used`` is None where nothing is added up, or where ``unknown`` says
+    why it is not known; ``left`` is then all of it. ``source`` is the row and the column that
+    says so.
 
     ``requested`` and ``fits`` tell about a session that was asked about: how much of it it takes,
     and how many of them are left room for (None: any number). ``binds`` marks what is reached
@@ -70,6 +71,7 @@ class LimitLine:
     requested: Decimal | None = None
     fits: int | None = None
     binds: bool = False
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
