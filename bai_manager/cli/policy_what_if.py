@@ -17,7 +17,7 @@ from bai_manager.services.policy.actions import RehearsePolicyChangeAction
 from bai_manager.services.policy.types import Ending, PolicyKind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
     from uuid import UUID
 
@@ -56,8 +56,13 @@ class Consequence:
     session_id: UUID | None = None
 
 
+def _short(row: Consequence) -> str:
+    """``over``, ``ended``, ``no longer start``."""
+    return row.what.removeprefix("would ").removeprefix("be ").removeprefix("is ")
+
+
 COLUMNS: tuple[Column[Consequence], ...] = (
-    Column("what", lambda row: row.what, title="Consequence"),
+    Column("what", lambda row: row.what, title="Consequence", short=_short, keep=True),
     Column("whose", lambda row: row.whose),
     Column("session", lambda row: row.session),
     Column("resource", lambda row: row.resource),
@@ -108,7 +113,7 @@ def what_if(
         ),
     ],
 ) -> None:
-    """Say who would be over a changed policy, and which waiting sessions would start or not.
+    """Say what a change to a policy would do: who is over it, what starts, waits, ends or is lost.
 
     Example: bai-manager policy what-if keypair default --set total_resource_slots.cpu=8
     """
@@ -128,12 +133,16 @@ def _show(output: OutputOptions, found: PolicyRehearsal) -> None:
         *map(_loss, found.folders),
         *(row for one in found.sessions for row in _turn(one)),
     ]
+    columns: Sequence[Column[Consequence]] = COLUMNS
     if output.chosen_format.is_human and output.columns is None:
         emit_object(output, found, _header(found), name=lambda one: one.policy)
         if not rows:
             return
         output.stdout.write("\n")
-    emit_rows(output, COLUMNS, rows, name=lambda row: row.session or row.whose, noun="consequences")
+        columns = [
+            column for column in COLUMNS if any(column.value(row) is not None for row in rows)
+        ]
+    emit_rows(output, columns, rows, name=lambda row: row.session or row.whose, noun="consequences")
 
 
 def _header(found: PolicyRehearsal) -> tuple[Column[PolicyRehearsal], ...]:

@@ -251,4 +251,4 @@ def test_consequences_are_rows_with_what_whose_and_how_much(change: Ask) -> None
     assert list(problems(printed, schema_of("policy", "what-if"))) == []
     out = change("root", "policy", "what-if", "keypair", "default", *words, "-o", "table").out
     assert "Would be over     2 newly" in out
-    assert "would be over" in out
+    assert "over         alice@example.com" in out
