@@ -121,8 +121,7 @@ def seeded(postgres_server: PostgresServer) -> Iterator[Seeded]:
 
         def give(shape: Shape) -> tuple[str, World]:
             if shape not in made:
-                template = postgres_server.ensure_template(shape)
-                url = stack.enter_context(postgres_server.new_database(template))
+                url = stack.enter_context(postgres_server.emptied_database(shape))
                 made[shape] = (url, _seed(url))
             return made[shape]
 

@@ -183,7 +183,7 @@ class Shaped:
 
 @pytest.fixture(scope="module", params=["oneshot", "migrated"])
 def filled(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Shaped]:
-    with postgres_server.new_database(postgres_server.ensure_template(request.param)) as url:
+    with postgres_server.emptied_database(request.param) as url:
         seeded(url, _seed)
         asyncio.run(_audit(url))
         yield Shaped(url)
