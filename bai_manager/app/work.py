@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bai_manager.services.session.types import SessionSpec
     from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.session_commit.service import SessionCommitService
+    from bai_manager.services.session_inside.service import SessionInsideService
+    from bai_manager.services.session_record.service import SessionRecordService
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.template.service import TemplateService
     from bai_manager.services.vfolder.service import VFolderService
@@ -48,11 +50,37 @@ class WorkServices(Parts):
             changes=SessionChangeRepository(self.database, self._clock),
             records=SessionRecordRepository(self.database),
             creation=lambda: self.session_creation,
-            agents=self.agents,
-            abuse=lambda: self.abuse_reports,
+            running=self.running_sessions,
+            scheduler=self.scheduler,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def session_inside_service(self) -> SessionInsideService:
+        from bai_manager.services.session_inside.service import (  # noqa: PLC0415
+            SessionInsideService,
+        )
+
+        return SessionInsideService(
+            running=self.running_sessions,
+            sessions=self.sessions,
             scheduler=self.scheduler,
             console=self._console,
-            clock=self._clock,
+        )
+
+    @cached_property
+    def session_record_service(self) -> SessionRecordService:
+        from bai_manager.repositories.session_records import (  # noqa: PLC0415
+            SessionRecordRepository,
+        )
+        from bai_manager.services.session_record.service import (  # noqa: PLC0415
+            SessionRecordService,
+        )
+
+        return SessionRecordService(
+            sessions=self.sessions,
+            records=SessionRecordRepository(self.database),
+            abuse=self._abuse_reports(),
         )
 
     @cached_property
@@ -72,8 +100,7 @@ class WorkServices(Parts):
             clock=self._clock,
         )
 
-    @property
-    def abuse_reports(self) -> AbuseReports:
+    def _abuse_reports(self) -> AbuseReports:
         from bai_manager.clients.live.abuse import (  # noqa: PLC0415
             NoAbuseReports,
             ValkeyAbuseReports,

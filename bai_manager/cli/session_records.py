@@ -23,9 +23,11 @@ from bai_manager.cli.session_options import (  # noqa: TC001 - Typer evaluates t
     SessionArgument,
     SessionsArgument,
 )
-from bai_manager.services.session.actions_records import (
+from bai_manager.services.session.actions_check import (
     CheckAndTransitStatusAction,
     CheckAndTransitStatusBatchAction,
+)
+from bai_manager.services.session_record.actions import (
     GetAbusingReportAction,
     GetDependencyGraphAction,
     GetDirectAccessInfoAction,
@@ -35,14 +37,16 @@ from bai_manager.services.session.actions_records import (
 )
 
 if TYPE_CHECKING:
-    from bai_manager.services.session.actions_records import (
+    from bai_manager.services.session.actions_check import (
         CheckedSession,
+    )
+    from bai_manager.services.session.types import SessionMatch, TimelineEntry
+    from bai_manager.services.session_record.actions import (
         GetAbusingReportActionResult,
         GetDependencyGraphActionResult,
         GetDirectAccessInfoActionResult,
         GetStatusHistoryActionResult,
     )
-    from bai_manager.services.session.types import SessionMatch, TimelineEntry
 
 app = typer.Typer()
 

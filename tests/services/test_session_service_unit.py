@@ -12,8 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from bai_manager.clients.agent.pool import AgentPool
-from bai_manager.clients.live.abuse import NoAbuseReports
 from bai_manager.errors import ExitCode
 from bai_manager.repositories.image import ImageRepository
 from bai_manager.repositories.occupancy import QuotaState
@@ -23,7 +21,6 @@ from bai_manager.repositories.session import SessionRepository
 from bai_manager.repositories.session_changes import SessionChangeRepository
 from bai_manager.repositories.session_records import SessionRecordRepository
 from bai_manager.services.session.actions import CreateSessionAction
-from bai_manager.services.session.console import NullConsole
 from bai_manager.services.session.creation import Creation
 from bai_manager.services.session.errors import (
     InvalidSessionParameters,
@@ -531,10 +528,8 @@ class Stage:
                 scheduler=self.scheduler,
                 clock=lambda: NOW,
             ),
-            agents=AgentPool({}),
-            abuse=NoAbuseReports,
+            running=Mock(),
             scheduler=self.scheduler,
-            console=NullConsole(),
             clock=lambda: NOW,
         )
 
