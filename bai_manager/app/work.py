@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types_request import (
+        SessionSpec,
+    )
     from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_change.service import SessionChangeService
     from bai_manager.services.session_commit.service import SessionCommitService
     from bai_manager.services.session_inside.service import SessionInsideService
     from bai_manager.services.session_record.service import SessionRecordService
@@ -37,9 +40,6 @@ class WorkServices(Parts):
 
     @cached_property
     def session_service(self) -> SessionService:
-        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
-            SessionChangeRepository,
-        )
         from bai_manager.repositories.session_records import (  # noqa: PLC0415
             SessionRecordRepository,
         )
@@ -47,12 +47,26 @@ class WorkServices(Parts):
 
         return SessionService(
             sessions=self.sessions,
-            changes=SessionChangeRepository(self.database, self._clock),
             records=SessionRecordRepository(self.database),
             creation=lambda: self.session_creation,
-            running=self.running_sessions,
             scheduler=self.scheduler,
             clock=self._clock,
+        )
+
+    @cached_property
+    def session_change_service(self) -> SessionChangeService:
+        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
+            SessionChangeRepository,
+        )
+        from bai_manager.services.session_change.service import (  # noqa: PLC0415
+            SessionChangeService,
+        )
+
+        return SessionChangeService(
+            sessions=self.sessions,
+            changes=SessionChangeRepository(self.database, self._clock),
+            running=self.running_sessions,
+            scheduler=self.scheduler,
         )
 
     @cached_property

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from bai_manager.services.session.types import SessionChanges, SessionData
+    from bai_manager.services.session.types import (
+        SessionData,
+    )
     from bai_manager.types.mounts import MountRequest
 
 ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)
@@ -177,36 +179,3 @@ class DestroySessionAction(SessionAction[DestroySessionActionResult]):
     recursive: bool = False
     wait: bool = True
     timeout: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RenameSessionAction(SessionAction[SessionResult]):
-    """Give a running session another name."""
-
-    operation: ClassVar[Operation] = Operation.RENAME
-
-    new_name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateSessionActionResult(SessionResult):
-    """``changed`` names the fields that have another value now."""
-
-    changed: list[str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateSessionAction(SessionAction[UpdateSessionActionResult]):
-    """Change a session's name or priority; ``if_unchanged`` is the version it must still have."""
-
-    operation: ClassVar[Operation] = Operation.UPDATE
-
-    changes: SessionChanges
-    if_unchanged: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RestartSessionAction(SessionAction[SessionResult]):
-    """End what runs in the kernels of a running session and begin anew, files kept."""
-
-    operation: ClassVar[Operation] = Operation.RESTART

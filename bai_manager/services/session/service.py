@@ -1,8 +1,7 @@
-"""Sessions: creating, watching, changing and ending them."""
+"""Sessions: creating, watching and ending them."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,40 +10,25 @@ from bai_manager.services.session.actions import (
     DestroySessionActionResult,
     ListSessionsActionResult,
     SessionResult,
-    UpdateSessionActionResult,
 )
 from bai_manager.services.session.waiting import Waiting
 from bai_manager.sokovan.gate import SessionChange
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
-from bai_manager.types.names import check_session_name
-from bai_manager.types.status import KernelStatus, SessionStatus
+from bai_manager.types.status import SessionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from bai_manager.actions.base import ActionResult
     from bai_manager.repositories.session import SessionRepository
-    from bai_manager.repositories.session_changes import SessionChangeRepository
     from bai_manager.repositories.session_records import SessionRecordRepository
-    from bai_manager.services.running import RunningSessions
     from bai_manager.services.session.actions import (
         CreateSessionAction,
         DestroySessionAction,
         GetSessionAction,
         ListSessionsAction,
-        RenameSessionAction,
-        RestartSessionAction,
         SessionAction,
-        UpdateSessionAction,
         WaitSessionAction,
-    )
-    from bai_manager.services.session.actions_check import (
-        CheckAndTransitStatusAction,
-        CheckAndTransitStatusActionResult,
-        CheckAndTransitStatusBatchAction,
-        CheckAndTransitStatusBatchActionResult,
-        CheckedSession,
     )
     from bai_manager.services.session.creation import Creation
     from bai_manager.services.session.types import SessionData
@@ -62,19 +46,15 @@ class SessionService:
         self,
         *,
         sessions: SessionRepository,
-        changes: SessionChangeRepository,
         records: SessionRecordRepository,
         creation: Callable[[], Creation],
-        running: RunningSessions,
         scheduler: Scheduler,
         clock: Clock,
     ) -> None:
         """``creation`` is built when it is needed: most commands do not."""
         self._sessions = sessions
-        self._changes = changes
         self._records = records
         self._creation = creation
-        self._running = running
         self._scheduler = scheduler
         self._waiting = Waiting(sessions, scheduler)
         self._clock = clock
@@ -138,92 +118,17 @@ class SessionService:
             dependents=dependents,
         )
 
-    async def rename_session(self, action: RenameSessionAction) -> SessionResult:
-        """Another name for one that runs."""
-        check_session_name(action.new_name)
-        await self._scheduler.advance()
-        session = await self._get(action)
-        return SessionResult(session=await self._changes.rename(session.id, action.new_name))
-
-    async def update_session(self, action: UpdateSessionAction) -> UpdateSessionActionResult:
-        """Another name or priority, whatever its status."""
-        from bai_manager.services.session.request import check_changes  # noqa: PLC0415 - as above
-
-        check_changes(action.changes)
-        session = await self._get(action)
-        session, changed = await self._changes.update(
-            session.id, action.changes, if_unchanged=action.if_unchanged
-        )
-        return UpdateSessionActionResult(session=session, changed=changed)
-
-    async def restart_session(self, action: RestartSessionAction) -> SessionResult:
-        """Restart every kernel, and note where it listens now."""
-        session, main, _agent = await self._running.main(
-            action.session, action.owner, "be restarted"
-        )
-        await self._sessions.count_execution(session.id, main.id)
-        infos = await asyncio.gather(
-            *(
-                self._running.client(kernel).restart_kernel(kernel.id, session.id)
-                for kernel in session.kernels
-                if kernel.status is KernelStatus.RUNNING
-            )
-        )
-        await self._changes.record_restart(session.id, infos)
-        return SessionResult(session=await self._sessions.get_by_id(session.id))
-
-    async def check_and_transit_status(
-        self, action: CheckAndTransitStatusAction
-    ) -> CheckAndTransitStatusActionResult:
-        """Derive one session's status from its kernels."""
-        from bai_manager.services.session.actions_check import (  # noqa: PLC0415 - only checking
-            CheckAndTransitStatusActionResult,
-        )
-
-        await self._scheduler.advance()
-        session = await self._get(action)
-        return CheckAndTransitStatusActionResult(checked=await self._check(session.id))
-
-    async def check_and_transit_status_batch(
-        self, action: CheckAndTransitStatusBatchAction
-    ) -> CheckAndTransitStatusBatchActionResult:
-        """The same for each that the actor may see."""
-        from bai_manager.services.session.actions_check import (  # noqa: PLC0415 - as above
-            CheckAndTransitStatusBatchActionResult,
-        )
-
-        await self._scheduler.advance()
-        found = await self._changes.visible_ids(action.sessions, action.visible)
-        return CheckAndTransitStatusBatchActionResult(
-            checked=[await self._check(known) for _name, known in found if known is not None],
-            skipped=[name for name, known in found if known is None],
-        )
-
     async def _mark(self, session: SessionData, reason: str) -> SessionStatus | None:
         marked = await self._sessions.mark_destroyed(session.id, reason=reason, clock=self._clock)
         if marked is not None:
             await self._tell(replace(session, status=marked), reason=reason)
         return marked
 
-    async def _check(self, session_id: UUID) -> CheckedSession:
-        from bai_manager.services.session.actions_check import (  # noqa: PLC0415 - as above
-            CheckedSession,
-        )
-
-        transit = await self._changes.transit(session_id)
-        changed = transit.status is not transit.was
-        if changed:
-            session = await self._sessions.get_by_id(session_id)
-            await self._tell(session, reason="status-checked")
-        return CheckedSession(
-            session_id=session_id, name=transit.name, status=transit.status, changed=changed
-        )
-
-    async def _tell(self, session: SessionData, *, reason: str, creation_id: str = "") -> None:
+    async def _tell(self, session: SessionData, *, reason: str) -> None:
         await self._scheduler.changed(
             SessionChange(
                 session_id=session.id,
-                creation_id=creation_id,
+                creation_id="",
                 access_key=session.access_key,
                 status=session.status,
                 reason=reason,

@@ -12,7 +12,11 @@ from bai_manager.services.session.actions import SessionAction
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from bai_manager.services.session.types import GraphNode, SessionMatch, TimelineEntry
+    from bai_manager.services.session_record.types import (
+        GraphNode,
+        SessionMatch,
+        TimelineEntry,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

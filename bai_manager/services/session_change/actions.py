@@ -1,4 +1,4 @@
-"""How the status of sessions is derived anew."""
+"""How sessions that exist are changed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,47 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bai_manager.actions.base import Action, ActionResult, EntityType, Operation
 from bai_manager.actions.targets import Target, VisibleTarget
-from bai_manager.services.session.actions import SessionAction
+from bai_manager.services.session.actions import SessionAction, SessionResult
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.actions.targets import Visibility
+    from bai_manager.services.session_change.types import SessionChanges
     from bai_manager.types.status import SessionStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenameSessionAction(SessionAction[SessionResult]):
+    """Give a running session another name."""
+
+    operation: ClassVar[Operation] = Operation.RENAME
+
+    new_name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateSessionActionResult(SessionResult):
+    """``changed`` names the fields that have another value now."""
+
+    changed: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateSessionAction(SessionAction[UpdateSessionActionResult]):
+    """Change a session's name or priority; ``if_unchanged`` is the version it must still have."""
+
+    operation: ClassVar[Operation] = Operation.UPDATE
+
+    changes: SessionChanges
+    if_unchanged: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestartSessionAction(SessionAction[SessionResult]):
+    """End what runs in the kernels of a running session and begin anew, files kept."""
+
+    operation: ClassVar[Operation] = Operation.RESTART
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
