@@ -218,6 +218,7 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.VFOLDER, Operation.CREATE): Rule.FOLDER_CREATOR,
     (EntityType.VFOLDER, Operation.DELETE): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.RESTORE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.RECOVER): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.PURGE): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.UPDATE): Rule.FOLDER_MANAGER,
     (EntityType.VFOLDER, Operation.RENAME): Rule.FOLDER_MANAGER,

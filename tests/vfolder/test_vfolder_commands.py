@@ -52,6 +52,7 @@ WALK = (
     ("root", "change-owner copy bob --yes"),
     ("alice", "delete data others --yes"),
     ("alice", "restore others"),
+    ("alice", "recover others --yes"),
     ("alice", "purge data --confirm data"),
 )
 

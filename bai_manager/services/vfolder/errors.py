@@ -118,9 +118,8 @@ class VFolderFilterStatusFailed(Conflict):
     ) -> None:
         super().__init__(
             f"Folder {name!r} is {status.value}, so it cannot {wanted}.",
-            hint=_REMEDIES.get(status.value, "It works once the folder is one of: ")
-            if status.value in _REMEDIES
-            else f"That takes one of: {', '.join(sorted(one.value for one in allowed))}.",
+            hint=_REMEDIES.get(status.value)
+            or f"That takes one of: {', '.join(sorted(one.value for one in allowed))}.",
             details={"vfolder": name, "status": status.value},
         )
 
@@ -129,9 +128,26 @@ _REMEDIES = {
     "delete-pending": "It is in the trash: 'bai-manager vfolder restore' brings it back.",
     "delete-ongoing": "Its removal was begun: 'bai-manager vfolder purge' completes it.",
     "delete-error": "Its removal failed: 'bai-manager vfolder purge' tries again.",
-    "cloning": "Wait for the clone, or complete it with the same 'bai-manager vfolder clone'.",
+    "cloning": "Wait for the clone, or complete it with the same 'bai-manager vfolder clone'; when"
+    " nobody works on it any more, 'bai-manager vfolder recover' ends it.",
+    "performing": "Wait; when nobody works on it any more, 'bai-manager vfolder recover' ends it.",
+    "mounted": "'bai-manager vfolder recover' makes it ready when no session has it any more.",
+    "error": "'bai-manager vfolder recover' makes it ready when the storage has its files.",
     "ready": "'bai-manager vfolder delete' moves it to the trash.",
 }
+
+
+class VFolderFilesMissing(Conflict):
+    """What is to be used again is not on the storage, or not all of it."""
+
+    error_code = "vfolder_read_gone"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"Folder {name!r} cannot be restored: {why}.",
+            hint=f"'bai-manager vfolder purge {name}' removes what is left of it.",
+            details={"vfolder": name},
+        )
 
 
 class VFolderDeletionNotAllowed(Conflict):
