@@ -58,21 +58,20 @@ def test_a_folder_that_is_stuck_gets_out_by_what_the_storage_has_of_it(
     name = f"stuck-{uuid4().hex[:8]}"
     made = live.json("vfolder", "create", name, "--host", "local:volume1")
 
-    def put(**values: str) -> None:
-        for column, value in values.items():
-            statement = f"UPDATE vfolders SET {column} = %s WHERE id = %s RETURNING id"
-            rows(statement, value, made["id"])
+    def put(status: str, host: str = "local:volume1") -> None:
+        statement = "UPDATE vfolders SET status = %s, host = %s WHERE id = %s RETURNING id"
+        rows(statement, status, host, made["id"])
 
-    put(status="cloning")
+    put("cloning")
     live.json("vfolder", "recover", name, "--yes")
     assert "ready" in official("vfolder", "info", name)
-    put(status="error", host="local:volume2")
+    put("error", host="local:volume2")
     (outcome,) = live.json("vfolder", "recover", name, "--yes")
     assert "none of it" in outcome["message"]
     assert live.error(5, "vfolder", "restore", name)["code"] == "vfolder_read_gone"
-    put(host="local:volume1")
+    put("delete-pending")
     live.json("vfolder", "restore", name)
-    put(status="delete-error")
+    put("delete-error")
     live.json("vfolder", "purge", name, "--confirm", name)
     assert rows("SELECT id FROM vfolders WHERE id = %s", made["id"]) == []
 
