@@ -307,8 +307,12 @@ def require(action: Action[ActionResult], actor: Actor, scope: TargetScope) -> N
     if is_allowed(rule, actor, scope):
         return
     raise InsufficientPrivilege(
-        f"{actor.email} ({actor.role.value}) may not {action.operation.value} this"
-        f" {action.entity_type.value}: that takes {rule.value}.",
+        f"{actor.email} ({actor.role.value}) may not {_said(action.operation)} this"
+        f" {_said(action.entity_type)}: that takes {rule.value}.",
         hint="Ask an administrator, or use another profile or key pair.",
         details={"role": actor.role.value, "needs": rule.name.lower()},
     )
+
+
+def _said(word: Operation | EntityType) -> str:
+    return word.value.replace("_", " ")

@@ -39,7 +39,7 @@ def described(found: GetVFolderActionResult) -> str:
         *([str(size)] if size is not None else []),
         *([shared] if (shared := _others(found)) else []),
     ]
-    return f"Folder {folder.name} of {owner} ({', '.join(facts) or folder.status.value})"
+    return f"folder {folder.name} of {owner} ({', '.join(facts) or folder.status.value})"
 
 
 def _others(found: GetVFolderActionResult) -> str:

@@ -134,7 +134,7 @@ def purge(
             found = await processor.run(GetVFolderAction(vfolder=folder, in_trash=True))
             lost.append(found.vfolder)
             cli.terminal.confirm_name(
-                f"{described(found)} is removed for good.", found.vfolder.name, given=confirm_name
+                f"Remove {described(found)} for good?", found.vfolder.name, given=confirm_name
             )
         meant = str(lost[0].id) if lost else folder
         return (await processor.run(PurgeVFolderAction(vfolder=meant, timeout=limit))).vfolder

@@ -113,14 +113,16 @@ class InvalidSessionParameters(InvalidInput):
 
 
 class MountsOverlap(InvalidInput):
-    """One of two mounts contains the other."""
+    """One of two mounts contains the other, in the session or in the folder."""
 
     error_code = "session_create_invalid-parameters"
 
-    def __init__(self, one: str, other: str) -> None:
+    def __init__(self, one: str, other: str, *, same_source: bool = False) -> None:
         super().__init__(
             f"Mounts overlap: {one} and {other}.",
-            hint="Give one of them another place: -v NAME:PATH.",
+            hint="One is in the other already: leave it out."
+            if same_source
+            else "Give one of them another place: -v NAME:PATH.",
             details={"mounts": [one, other]},
         )
 

@@ -46,9 +46,8 @@ class VFolderAlreadyExists(Conflict):
     error_code = "vfolder_create_already-exists"
 
     def __init__(self, name: str, *, whose: str = "you") -> None:
-        reach = "you already have" if whose == "you" else f"{whose} already has"
         super().__init__(
-            f"A folder {name!r} is there: {reach} it, shares it, or it is in the trash.",
+            f"The name {name!r} is taken by a folder that {whose} can reach; the trash counts.",
             hint="Choose another name, or see 'bai-manager vfolder list' and 'vfolder list"
             " --trash'.",
             details={"vfolder": name},
@@ -203,8 +202,25 @@ class ShareTargetNotFound(NotFound):
             hint = "List members with 'bai-manager group members list'."
         else:
             message = f"Folder {folder!r} is not shared with {who}."
-            hint = f"Invite first: 'bai-manager vfolder invite {folder} {missing[0]}'."
+            hint = (
+                f"Invite with 'bai-manager vfolder invite {folder} {missing[0]}'; the folder is"
+                " shared once the invitation is accepted."
+            )
         super().__init__(message, hint=hint, details={"vfolder": folder, "users": [*missing]})
+
+
+class NotSharedWith(NotFound):
+    """There is nothing to take back."""
+
+    error_code = "vfolder_grant_not-found"
+
+    def __init__(self, folder: str, missing: list[str]) -> None:
+        super().__init__(
+            f"Folder {folder!r} is not shared with {', '.join(missing)}.",
+            hint=f"'bai-manager vfolder show {folder}' says with whom it is, and who is invited;"
+            " 'vfolder invitation cancel' takes back an invitation.",
+            details={"vfolder": folder, "users": [*missing]},
+        )
 
 
 class VFolderGrantAlreadyExists(Conflict):
