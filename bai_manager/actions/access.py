@@ -308,11 +308,13 @@ def require(action: Action[ActionResult], actor: Actor, scope: TargetScope) -> N
         return
     raise InsufficientPrivilege(
         f"{actor.email} ({actor.role.value}) may not {_said(action.operation)} this"
-        f" {_said(action.entity_type)}: that takes {rule.value}.",
+        f" {action.entity_type.value.replace('_', ' ')}: that takes {rule.value}.",
         hint="Ask an administrator, or use another profile or key pair.",
         details={"role": actor.role.value, "needs": rule.name.lower()},
     )
 
 
-def _said(word: Operation | EntityType) -> str:
-    return word.value.replace("_", " ")
+def _said(operation: Operation) -> str:
+    """What stands before "this session": ``create``, ``run 'list files' on``."""
+    words = operation.value.replace("_", " ")
+    return f"run {words!r} on" if " " in words else words
