@@ -143,6 +143,13 @@ def test_what_no_session_can_have() -> None:
             _places(requests, *found)
 
 
+def test_of_overlapping_mounts_the_hint_says_what_to_change() -> None:
+    for requests, hint in (("data data/a", "leave it out"), ("data:x more:x", "another place")):
+        with pytest.raises(MountsOverlap) as refused:
+            _places(requests, _folder("data"), _folder("more"))
+        assert hint in (refused.value.hint or "")
+
+
 def test_of_a_name_the_own_folder_is_mounted() -> None:
     own, shared = _folder("data"), _folder("data", "ro", reach=FolderReach.SHARED)
     assert _places("data", own, shared) == ["data/. at /home/work/data rw"]

@@ -52,6 +52,7 @@ WALK = (
     ("root", "change-owner copy bob --yes"),
     ("alice", "delete data others --yes"),
     ("alice", "restore others"),
+    ("alice", "recover others --yes"),
     ("alice", "purge data --confirm data"),
 )
 
@@ -97,7 +98,7 @@ def test_what_people_and_programs_rely_on(type_as: Callable[[str, str], Done]) -
     assert "existed already" in type_as("bob", "create mine --if-not-exists").err
     assert "no change" in type_as("bob", "update mine --not-cloneable").err
     asked = type_as("bob", "delete mine")
-    assert (asked.code, "Folder mine of bob@example.com (0 files, 0 bytes)" in asked.err) == (
+    assert (asked.code, "folder mine of bob@example.com (0 files, 0 bytes)" in asked.err) == (
         2,
         True,
     )
@@ -114,6 +115,18 @@ def test_what_people_and_programs_rely_on(type_as: Callable[[str, str], Done]) -
     assert type_as("carol", f"show {made['id']}").code == 3
     for words in ("show team", "hosts", "list --all"):
         assert type_as("admin", f"{words} -o table").code in {0, 3}
+
+
+def test_a_second_invitation_says_that_the_first_still_waits(
+    type_as: Callable[[str, str], Done],
+) -> None:
+    type_as("alice", "create twice")
+    (offer,) = said(type_as("alice", f"invite twice {BOB} --permission ro -o json"))
+    assert "answered yet.\n" in type_as("alice", f"invite twice {BOB} --permission ro").err
+    again = type_as("alice", f"invite twice {BOB} --permission rw")
+    assert f"invitation update {offer['id']} --permission rw" in again.err
+    accepted = type_as("bob", f"invitation accept {offer['id']}")
+    assert f"{BOB} may use folder twice" in accepted.out
 
 
 def test_a_dry_run_of_a_new_folder_makes_none(
