@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bai_manager.app.work import WorkServices
 
 if TYPE_CHECKING:
+    from bai_manager.clients.live.idle import IdleWatch
     from bai_manager.services.auth.service import AuthService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
@@ -93,13 +94,43 @@ class PeopleServices(WorkServices):
         from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
         from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
         from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+        from bai_manager.services.policy.storage_use import ScopeUses  # noqa: PLC0415
 
         return PolicyService(
             policies=PolicyRepository(self.database),
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
+            uses=ScopeUses(storage=StorageRepository(self.database), storages=self.storages),
+            idle=self.idle_watch,
             clock=self._clock,
+        )
+
+    @cached_property
+    def idle_watch(self) -> IdleWatch:
+        """What would end sessions by their idleness."""
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.clients.live.idle import (  # noqa: PLC0415
+            IDLE_PREFIX,
+            ClusterIdleWatch,
+            LocalIdleWatch,
+        )
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+
+        settings = self._config.settings
+        if settings.kind == "embedded":
+            series = IdleSeriesFile(self._config.paths.data_dir / "idle.json", read_only=True)
+            return LocalIdleWatch(
+                agents=self.agents, series=series.load, rules=idle_rules(**dict(settings.idle))
+            )
+        return ClusterIdleWatch(
+            settings=(
+                None if settings.etcd.url is None else lambda: self.etcd.get_prefix(IDLE_PREFIX)
+            ),
+            url=settings.valkey.url,
+            password=settings.valkey.password,
+            timeout=settings.valkey.timeout,
         )
 
     @cached_property

@@ -160,19 +160,18 @@ FIELDS: tuple[Column[KeypairResourcePolicyData], ...] = (
         "max_pending_session_count",
         lambda policy: policy.max_pending_session_count,
         title="Pending",
+        wide=True,
     ),
     seconds_column(
         "idle_timeout",
         lambda policy: policy.idle_timeout,
         negative="the idle checker's",
-        title="Idle timeout",
+        title="Idle",
     ),
     seconds_column(
         "max_session_lifetime", lambda policy: policy.max_session_lifetime, title="Lifetime"
     ),
-    Column(
-        "keypair_count", lambda policy: policy.keypair_count, title="Key pairs", justify="right"
-    ),
+    Column("keypair_count", lambda policy: policy.keypair_count, title="Keys", justify="right"),
     number_column(
         "max_concurrent_sftp_sessions",
         lambda policy: policy.max_concurrent_sftp_sessions,

@@ -77,6 +77,7 @@ class Prints:
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Virtual folders, their files and who shares them.\n\nExample: bai-manager vfolder list",
     no_args_is_help=True,
 )

@@ -74,6 +74,9 @@ class RunningSession:
     main_kernel: UUID
     memory: Mapping[UUID, float] = field(default_factory=dict)
     places: Mapping[UUID, tuple[str, str]] = field(default_factory=dict)
+    name: str = ""
+    access_key: str = ""
+    user_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,38 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdleView:
+    """What the checkers of a system go by at one moment, by session.
+
+    ``unknown`` says in words what could not be learnt, and so is not judged.
+    """
+
+    rules: IdleRules = field(default_factory=IdleRules)
+    accesses: Mapping[UUID, datetime] = field(default_factory=dict)
+    series: Mapping[UUID, Sequence[Sample]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+    def verdict(self, session: RunningSession, now: datetime) -> Verdict | None:
+        """Find the checker that ends the session, if one does."""
+        return idle_verdict(
+            session,
+            self.rules,
+            now=now,
+            last_access=self.accesses.get(session.session_id),
+            series=self.series.get(session.session_id, ()),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a checker says: how long the session may go on, and whether that is over."""
+    """What a checker says: how long the session may go on, and whether that is over.
+
+    ``allowed`` is for how long it might live or idle in all.
+    """
 
     checker: str
     reason: str
+    allowed: timedelta
     remaining: timedelta
     is_idle: bool
 
@@ -149,6 +179,7 @@ def check_lifetime(session: RunningSession, rules: IdleRules, now: datetime) -> 
     return Verdict(
         checker="session_lifetime",
         reason=Reason.IDLE_SESSION_LIFETIME.value,
+        allowed=lifetime,
         remaining=remaining,
         is_idle=remaining <= _NOW,
     )
@@ -169,6 +200,7 @@ def check_network(
     return Verdict(
         checker="network_timeout",
         reason=Reason.IDLE_TIMEOUT.value,
+        allowed=timeout,
         remaining=remaining,
         is_idle=remaining < _NOW,
     )
@@ -197,6 +229,7 @@ def check_utilization(
     return Verdict(
         checker="utilization",
         reason=Reason.IDLE_UTILIZATION.value,
+        allowed=window,
         remaining=remaining,
         is_idle=remaining <= _NOW and enough and is_below(_means(counted), given, session.devices),
     )

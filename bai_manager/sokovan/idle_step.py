@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from bai_manager.clients.agent.errors import AgentError, AgentUnreachable
+from bai_manager.clients.live.idle import last_accesses
 from bai_manager.sokovan.idle import Sample, device_of, idle_verdict, kept
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class IdleStep:
         if not sessions:
             return False
         now = self._clock()
-        accesses = await self._accesses() if rules.network_timeout is not None else {}
+        accesses = await last_accesses(self._agents) if rules.network_timeout is not None else {}
         series = await self._sampled(sessions, now)
         ended = False
         for session in sessions:
@@ -78,17 +79,6 @@ class IdleStep:
                     session.session_id, reason=verdict.reason, clock=self._clock
                 )
         return ended
-
-    async def _accesses(self) -> dict[UUID, datetime]:
-        """When each kernel of this machine was used last."""
-        found: dict[UUID, datetime] = {}
-        for agent in self._agents.resident():
-            try:
-                reports = await agent.kernel_reports()
-            except AgentUnreachable:
-                continue
-            found |= {one.kernel_id: one.last_access for one in reports if one.last_access}
-        return found
 
     async def _sampled(self, sessions: Sequence[RunningSession], now: datetime) -> Series:
         """The series of every session, with a sample of now where it is time for one."""
