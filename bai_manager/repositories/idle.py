@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bai_manager.models.resource_policy import keypair_resource_policies
 from bai_manager.models.session import kernels, sessions
@@ -17,6 +17,7 @@ from bai_manager.types.status import KernelStatus, SessionStatus, SessionType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from bai_manager.repositories.database import Database
@@ -73,6 +74,11 @@ class IdleRepository:
             of_session.setdefault(row.session_id, []).append(row)
         found = [_running(own) for own in of_session.values()]
         return [session for session in found if session is not None]
+
+    async def time(self) -> datetime:
+        """By the clock of the database, which rows are written with."""
+        async with self._database.transaction() as connection:
+            return (await connection.execute(select(func.now()))).scalar_one()
 
     async def end_idle(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """RUNNING → TERMINATING with its kernels; False when it was not RUNNING any more."""

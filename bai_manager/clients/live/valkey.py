@@ -74,7 +74,7 @@ class ValkeyLiveStats:
                 wanted = [kernel.kernel_id for kernel in kernels[first : first + _AT_ONCE]]
                 values = await client.mget([str(kernel_id) for kernel_id in wanted])
                 for kernel_id, value in zip(wanted, values, strict=True):
-                    metrics = _metrics(value) if value is not None else {}
+                    metrics = metrics_in(value) if value is not None else {}
                     if metrics:
                         stats[kernel_id] = KernelStat(
                             kernel_id=kernel_id, collected_at=self._clock(), metrics=metrics
@@ -89,7 +89,7 @@ class ValkeyLiveStats:
         return LiveReading(stats=stats, silent={})
 
 
-def _metrics(packed: bytes) -> Mapping[str, Mapping[str, str]]:
+def metrics_in(packed: bytes) -> Mapping[str, Mapping[str, str]]:
     """The map of a kernel; what is no such map is as good as no sample."""
     import msgpack  # noqa: PLC0415 - clusters only
 
