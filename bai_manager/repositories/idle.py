@@ -31,8 +31,10 @@ class IdleRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def running(self, *, with_lifetime_only: bool) -> list[RunningSession]:
-        """RUNNING sessions whose main kernel runs, inference left out.
+    async def running(
+        self, *, with_lifetime_only: bool = False, with_inference: bool = False
+    ) -> list[RunningSession]:
+        """RUNNING sessions whose main kernel runs, inference left out unless asked for.
 
         ``with_lifetime_only``: only those whose policy ends them by age.
         """
@@ -60,11 +62,12 @@ class IdleRepository:
             .select_from(owner)
             .where(
                 sessions.c.status == SessionStatus.RUNNING,
-                sessions.c.session_type != SessionType.INFERENCE.name,
                 kernels.c.status == KernelStatus.RUNNING,
             )
             .order_by(kernels.c.session_id, kernels.c.local_rank)
         )
+        if not with_inference:
+            statement = statement.where(sessions.c.session_type != SessionType.INFERENCE.name)
         if with_lifetime_only:
             statement = statement.where(_policies.c.max_session_lifetime > 0)
         async with self._database.transaction() as connection:

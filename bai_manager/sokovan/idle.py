@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.types.idle import LIFETIME, NETWORK, UTILIZATION
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
 from bai_manager.types.status import SessionType
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from bai_manager.types.json import JsonObject
 
-LIFETIME: Final = "session_lifetime"
-NETWORK: Final = "network_timeout"
-UTILIZATION: Final = "utilization"
 SAMPLE_EVERY: Final = timedelta(seconds=15)
 _MOST_SAMPLES: Final = 240
 _LEAST_PART: Final = 0.5

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.sokovan.idle import (
-    LIFETIME,
-    NETWORK,
-    UTILIZATION,
     check_lifetime,
     check_network,
     check_utilization,
     device_of,
     means_of,
 )
+from bai_manager.types.idle import LIFETIME, NETWORK, UTILIZATION, CheckState, IdleCheck
 from bai_manager.types.status import SessionType
 
 if TYPE_CHECKING:
@@ -31,37 +27,6 @@ _REMAINING_TIME_TYPES: Final = {
     NETWORK: "expire_after",
     UTILIZATION: "grace_period",
 }
-
-
-class CheckState(StrEnum):
-    """``counting`` ends at the end of the remaining time; ``watched``: use decides, from now on.
-
-    ``over``: the checker ends the session. ``endless``: no limit applies to this session.
-    ``off``: the checker is not enabled. ``unknown``: a fact is missing, so nothing is ended.
-    """
-
-    COUNTING = "counting"
-    WATCHED = "watched"
-    OVER = "over"
-    ENDLESS = "endless"
-    OFF = "off"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleCheck:
-    """The first three as the manager tells them: seconds, -1 when they are over, None without.
-
-    ``remaining_time_type`` is ``expire_after``, or ``grace_period`` for the checker that only
-    begins to decide then. ``told_by`` is ``manager`` or ``rules``.
-    """
-
-    remaining: float | None
-    remaining_time_type: str
-    extra: JsonObject | None
-    state: CheckState
-    told_by: str
-    why: str | None = None
 
 
 def idle_checks(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from bai_manager.sokovan.idle import idle_verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from bai_manager.sokovan.idle import IdleRules, RunningSession, Verdict
@@ -29,8 +30,10 @@ class IdleStep:
         self._facts = facts
         self._clock = clock
 
-    async def run(self) -> list[tuple[RunningSession, Verdict]]:
-        """Mark every idle session TERMINATING; those that were, with why.
+    async def run(
+        self, *, only: Collection[UUID] | None = None
+    ) -> list[tuple[RunningSession, Verdict]]:
+        """Mark every idle session (of ``only``) TERMINATING; those that were, with why.
 
         Raises ``Unreachable`` and ``ConfigurationError`` when the facts cannot be read; then
         nothing is marked.
@@ -38,6 +41,8 @@ class IdleStep:
         rules = await self._facts.rules()
         only_lifetime = rules.network_timeout is None and rules.utilization is None
         sessions = await self._store.running(with_lifetime_only=only_lifetime)
+        if only is not None:
+            sessions = [session for session in sessions if session.session_id in only]
         if not sessions:
             return []
         reading = await self._facts.read(sessions, rules)

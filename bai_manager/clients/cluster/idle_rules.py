@@ -9,18 +9,18 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from bai_manager.sokovan.idle import LIFETIME, NETWORK, UTILIZATION, IdleRules, Operator
-from bai_manager.sokovan.idle import UtilizationRules as Rules
+from bai_manager.sokovan.idle import IdleRules, Operator, UtilizationRules
 from bai_manager.types.duration import parse_timedelta
 from bai_manager.types.errors import InvalidDuration
+from bai_manager.types.idle import CHECKERS, NETWORK, UTILIZATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX: Final = "config/idle/"
-_CHECKERS: Final = f"{PREFIX}checkers/"
-_GRACE: Final = f"{_CHECKERS}user_grace_period/user_initial_grace_period"
-_THRESHOLDS: Final = f"{_CHECKERS}{UTILIZATION}/resource-thresholds/"
+_SET: Final = f"{PREFIX}checkers/"
+_GRACE: Final = f"{_SET}user_grace_period/user_initial_grace_period"
+_THRESHOLDS: Final = f"{_SET}{UTILIZATION}/resource-thresholds/"
 _AVERAGE: Final = "/average"
 _NOTHING: Final = frozenset({"", "null", "none"})
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=10)
@@ -33,7 +33,7 @@ def idle_rules_of(config: Mapping[str, str]) -> IdleRules:
     network = utilization = grace = None
     if NETWORK in enabled:
         try:
-            found = _duration(config, f"{_CHECKERS}{NETWORK}/threshold")
+            found = _duration(config, f"{_SET}{NETWORK}/threshold")
             network = found or _DEFAULT_TIMEOUT
         except ValueError as error:
             unclear[NETWORK] = str(error)
@@ -45,15 +45,15 @@ def idle_rules_of(config: Mapping[str, str]) -> IdleRules:
     try:
         grace = _duration(config, _GRACE)
     except ValueError as error:
-        unclear |= dict.fromkeys((LIFETIME, NETWORK, UTILIZATION), str(error))
+        unclear |= dict.fromkeys(CHECKERS, str(error))
     return IdleRules(
         network_timeout=network, utilization=utilization, user_grace=grace, unclear=unclear
     )
 
 
-def _utilization(config: Mapping[str, str]) -> Rules:
+def _utilization(config: Mapping[str, str]) -> UtilizationRules:
     """Raise ``ValueError``."""
-    where = f"{_CHECKERS}{UTILIZATION}/"
+    where = f"{_SET}{UTILIZATION}/"
     window = _duration(config, f"{where}time-window")
     grace = _duration(config, f"{where}initial-grace-period")
     if window is None or grace is None:
@@ -67,7 +67,7 @@ def _utilization(config: Mapping[str, str]) -> Rules:
         for key, text in config.items()
         if key.startswith(_THRESHOLDS) and key.endswith(_AVERAGE) and _is_set(text)
     }
-    return Rules(
+    return UtilizationRules(
         window=window,
         initial_grace=grace,
         thresholds=thresholds,

@@ -14,14 +14,12 @@ from bai_manager.clients.agent.protocol import KernelStat
 from bai_manager.clients.cluster.signals import ValkeyClientMissing, ValkeyUnreachable
 from bai_manager.clients.live.valkey import ValkeyNotConfigured, metrics_in
 from bai_manager.sokovan.idle import (
-    LIFETIME,
-    NETWORK,
     SAMPLE_EVERY,
-    UTILIZATION,
     Evidence,
     LiveEvidence,
     Sample,
 )
+from bai_manager.types.idle import CHECKERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -39,10 +37,9 @@ _LONGEST_VALUE: Final = 1 << 20
 _STAT_LIFE: Final = 24 * 3600
 _OLDEST_STAT: Final = 30
 _EXECUTING: Final = b"0"
-_CHECKERS: Final = (LIFETIME, NETWORK, UTILIZATION)
 _FACTS: Final = ("last_access", "util_series", "util_first_collected", "util_last_collected")
 _EXTRA: Final = "utilization_extra"
-_KEYS: Final = (*_FACTS, _EXTRA, *(f"{checker}.report" for checker in _CHECKERS))
+_KEYS: Final = (*_FACTS, _EXTRA, *(f"{checker}.report" for checker in CHECKERS))
 
 
 class ValkeyIdleFacts:
@@ -145,7 +142,7 @@ def _evidence(values: object, connections: object) -> Evidence:
     if not isinstance(values, list) or not isinstance(connections, int):
         return Evidence()
     found = dict(zip(_KEYS, values, strict=True))
-    reports = {checker: _number(_unpacked(found[f"{checker}.report"])) for checker in _CHECKERS}
+    reports = {checker: _number(_unpacked(found[f"{checker}.report"])) for checker in CHECKERS}
     extra = _unpacked(found[_EXTRA])
     return Evidence(
         last_access=_time(found["last_access"]),
