@@ -203,7 +203,7 @@ class SystemServices(PeopleServices):
             yield probes.ValkeyProbe(self.signals)
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
-                yield probes.storage_probe(
+                yield probes.StorageProbe(
                     name,
                     proxy.manager_url,
                     proxy.secret,

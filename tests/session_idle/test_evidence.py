@@ -10,8 +10,8 @@ import msgpack
 import pytest
 
 from bai_manager.clients.cluster.signals import ValkeyUnreachable
+from bai_manager.clients.live.connection import ValkeyNotConfigured
 from bai_manager.clients.live.idle import ValkeyIdleFacts
-from bai_manager.clients.live.valkey import ValkeyNotConfigured
 from bai_manager.sokovan.idle import Evidence
 from tests.session_idle.conftest import NOW
 from tests.session_idle.fake_valkey import FakeValkey

@@ -6,13 +6,12 @@ Read only (``events-valkey.md`` §4 and §8): reports and series are the manager
 from __future__ import annotations
 
 import math
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.agent.protocol import KernelStat
-from bai_manager.clients.cluster.signals import ValkeyClientMissing, ValkeyUnreachable
-from bai_manager.clients.live.valkey import ValkeyNotConfigured, metrics_in
+from bai_manager.clients.live.connection import valkey_database
+from bai_manager.clients.live.valkey import metrics_in
 from bai_manager.sokovan.idle import (
     SAMPLE_EVERY,
     Evidence,
@@ -22,7 +21,8 @@ from bai_manager.sokovan.idle import (
 from bai_manager.types.idle import CHECKERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from valkey.asyncio import Valkey
@@ -104,37 +104,14 @@ class ValkeyIdleFacts:
                         )
         return stats
 
-    @asynccontextmanager
-    async def _database(self, number: int) -> AsyncIterator[Valkey]:
-        if self._url is None:
-            raise ValkeyNotConfigured(
-                "How sessions of a cluster are used is in Valkey, and the profile names none.",
-                hint="Set valkey.url with 'bai-manager config set valkey.url redis://HOST:PORT'.",
-            )
-        try:
-            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-            from valkey.exceptions import ValkeyError  # noqa: PLC0415
-        except ImportError as error:
-            raise ValkeyClientMissing(
-                "How sessions of a cluster are used is in Valkey, and no client is installed.",
-                hint="Install bai-manager[cluster].",
-            ) from error
-        client = Valkey.from_url(
+    def _database(self, number: int) -> AbstractAsyncContextManager[Valkey]:
+        return valkey_database(
             self._url,
-            db=number,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
+            number,
+            password=self._password,
+            timeout=self._timeout,
+            of="how sessions of a cluster are used",
         )
-        try:
-            yield client
-        except (ValkeyError, OSError, TimeoutError) as error:
-            raise ValkeyUnreachable(
-                f"Valkey at {self._url} does not answer: {str(error) or type(error).__name__}.",
-                hint="Its address is valkey.url: 'bai-manager config show --origin'.",
-            ) from error
-        finally:
-            await client.aclose()
 
 
 def _evidence(values: object, connections: object) -> Evidence:
