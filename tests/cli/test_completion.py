@@ -34,7 +34,9 @@ HEAVY = {"sqlalchemy", "httpx", "pydantic_settings", "psycopg", "rich", "yaml"}
 class Tab(Protocol):
     """``tab("session show tr", env)``: what is offered for the last word."""
 
-    def __call__(self, line: str, env: Mapping[str, str] | None = None) -> set[str]: ...
+    def __call__(
+        self, line: str, env: Mapping[str, str] | None = None, *, patience: float = 60
+    ) -> set[str]: ...
 
 
 @pytest.fixture
