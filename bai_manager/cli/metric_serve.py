@@ -68,7 +68,7 @@ async def serve(
 
     try:
         server = _server_class(address)((address, port), _handler(answer))
-    except (OSError, OverflowError, TypeError, UnicodeError) as error:
+    except (OSError, OverflowError, TypeError) as error:
         raise PortTaken(
             f"Nothing can listen on {host_of_url(address)}:{port}: {_why_not(error)}.",
             hint="Give another --port, where 0 takes one that is free, or an --address of this"
@@ -92,7 +92,7 @@ def _why_not(error: Exception) -> str:
     """
     if isinstance(error, OverflowError):
         return f"ports go up to {_LAST_PORT}"
-    if isinstance(error, gaierror | TypeError | UnicodeError):
+    if isinstance(error, gaierror | TypeError):
         return "the name is not known"
     code = getattr(error, "errno", None)
     return _WORDS.get(code) or getattr(error, "strerror", None) or type(error).__name__
