@@ -99,6 +99,11 @@ def connect(
         stdout=cli.stdout,
         stderr=cli.stderr,
     )
+    if attached.config.settings.access_key is None:
+        attached.terminal.note(
+            f"Nobody acts in it yet: 'bai-manager --profile {profile} config set access_key', and"
+            " secret_key likewise."
+        )
     raise typer.Exit(show_status(attached))
 
 

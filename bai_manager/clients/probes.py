@@ -171,18 +171,25 @@ class StorageProbe:
                 version = (await client.get("/")).raise_for_status().json()["storage-proxy"]
                 (await client.get("/volumes")).raise_for_status()
         except httpx.HTTPStatusError as error:
-            raise ServiceUnreachable(self._refusal(error.response.status_code)) from error
+            raise self._refusal(error.response.status_code) from error
         except (httpx.HTTPError, OSError) as error:
             why = fault_of(error, within=self._timeout)
-            raise ServiceUnreachable(f"It does not answer: {why}.") from error
+            raise self._silent(f"It does not answer: {why}.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ServiceUnreachable("What answers is no storage proxy.") from error
+            raise self._silent("What answers is no storage proxy.") from error
         return Answer(version=str(version))
 
-    def _refusal(self, status: int) -> str:
-        if status in _REFUSED:
-            return f"It refuses {self._setting}.secret (HTTP {status})."
-        return f"It answers with HTTP {status}."
+    def _refusal(self, status: int) -> ServiceUnreachable:
+        if status not in _REFUSED:
+            return self._silent(f"It answers with HTTP {status}.")
+        return ServiceUnreachable(
+            f"It refuses our secret (HTTP {status}).",
+            hint=f"Check {self._setting}.secret of the profile.",
+        )
+
+    def _silent(self, message: str) -> ServiceUnreachable:
+        hint = f"Its address is {self._setting}.manager_url: 'bai-manager config show --origin'."
+        return ServiceUnreachable(message, hint=hint)
 
     def _trust(self) -> ssl.SSLContext | bool:
         """Raises ``OSError``."""
