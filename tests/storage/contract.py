@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bai_manager.clients.storage_proxy import wire
 from bai_manager.clients.storage_proxy.errors import (
     FileExists,
     FileMissing,
@@ -471,6 +472,12 @@ async def test_hostile_names_go_in_and_out(
     assert await names(storage, folder) == ["sub"]
 
 
+@pytest.fixture
+def nothing_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP, have all that is downloaded straight from the connection."""
+    monkeypatch.setattr(wire, "_MUCH", 1)
+
+
 @pytest.mark.parametrize("size", [0, 1, 2**18, 2**20 + 1, 5 * 2**20 + 3])
 async def test_what_is_uploaded_is_read_byte_for_byte(
     storage: StorageClient, folder: FolderRef, size: int
@@ -479,6 +486,17 @@ async def test_what_is_uploaded_is_read_byte_for_byte(
     await put(storage, folder, "a/file", data)
     assert await get(storage, folder, "a/file") == data
     assert await storage.checksum(folder, "a/file") == sha256(data).hexdigest()
+
+
+@pytest.mark.usefixtures("nothing_is_much")
+@pytest.mark.parametrize("size", [1, 2**18 + 1, 5 * 2**20 + 3])
+async def test_what_is_read_without_a_detour_is_the_same(
+    storage: StorageClient, folder: FolderRef, size: int
+) -> None:
+    data = os.urandom(size)
+    await put(storage, folder, "file", data)
+    for offset in (0, size // 2, size - 1):
+        assert await get(storage, folder, "file", offset) == data[offset:]
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2**20, 2**20 + 10])

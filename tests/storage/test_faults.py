@@ -316,6 +316,14 @@ async def _download_failure(setting: Setting, tmp_path: Path) -> BackendAIError:
     return result.error
 
 
+@pytest.fixture(params=["parsed", "straight"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How downloads come: through httpcore, as little does, or without that, as much does."""
+    if request.param == "straight":
+        monkeypatch.setattr(wire, "_MUCH", 1)
+
+
+@pytest.mark.usefixtures("way")
 async def test_download_that_stops_halfway_keeps_what_came(tmp_path: Path, data: bytes) -> None:
     async def check(setting: Setting, top: Path, case: Case) -> None:
         act, big = case[1], top / "back" / "big"
@@ -351,6 +359,7 @@ async def test_download_that_stops_halfway_keeps_what_came(tmp_path: Path, data:
     await all_at_once(tmp_path, [("", act, StorageUnreachable) for act in endings], check)
 
 
+@pytest.mark.usefixtures("way")
 async def test_download_and_stream_go_on_by_themselves_after_a_break(
     setting: Setting, tmp_path: Path, data: bytes
 ) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from bai_manager.types.vfolder import QuotaScopeID, VFolderID
 
+    Chunk: TypeAlias = bytes | bytearray
     TaskWatch: TypeAlias = Callable[[str], Awaitable["TaskReport | None"]]
 
 UPLOADS = ".upload"
@@ -161,7 +162,7 @@ class FileContent:
     size: int
     offset: int
     modified: datetime | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Chunk]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
