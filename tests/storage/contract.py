@@ -8,6 +8,7 @@ A test module for a client imports everything from here and provides the fixture
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -45,7 +46,7 @@ from tests.storage.helpers import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from bai_manager.clients.storage_proxy.protocol import StorageClient
+    from bai_manager.clients.storage_proxy.protocol import StorageClient, UploadSession
 
 ESCAPES = ["..", "../x", "a/../../x", "/etc/passwd", "a\0b", ".upload/x", "x" * 256]
 
@@ -526,6 +527,27 @@ async def test_time_of_an_open_file_is_that_of_the_listing(
             assert content.modified is not None
             assert abs(content.modified - entry.modified) <= timedelta(seconds=1)
             assert b"".join([chunk async for chunk in content.chunks]) == b"123"
+
+
+async def test_upload_that_was_given_up_is_removed_by_another_after_a_week(
+    storage: StorageClient, folder: FolderRef
+) -> None:
+    uploads = Path(await storage.mount_path(folder)) / ".upload"
+    sessions: dict[int, tuple[Path, UploadSession]] = {}
+    for days in (8, 6):
+        session = await storage.begin_upload(folder, f"{days} days", 3)
+        (part,) = set(uploads.iterdir()) - {known for known, _ in sessions.values()}
+        sessions[days] = part, session
+    for days, (part, _) in sessions.items():
+        os.utime(part, (0, time.time() - days * 86_400))
+    (uploads / "what is this").touch()
+    os.utime(uploads / "what is this", (0, 0))
+    await put(storage, folder, "another", b"new")
+    with pytest.raises(UploadGone):
+        await storage.upload_offset(sessions[8][1])
+    assert (uploads / "what is this").exists()
+    await storage.write_file(sessions[6][1], 0, pieces(b"old"))
+    assert await names(storage, folder) == ["6 days", "another"]
 
 
 async def test_upload_goes_on_where_it_stopped(storage: StorageClient, folder: FolderRef) -> None:

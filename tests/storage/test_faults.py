@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -580,3 +581,24 @@ async def test_watched_task_tells_its_failure(setting: Setting) -> None:
     setting.storage._watch = watch
     with pytest.raises(StorageTaskFailed, match="disk on fire"):
         await setting.storage.clone_folder(setting.folder, new_folder("volume1"), timeout=2)
+
+
+async def test_upload_that_can_be_gone_on_with_and_what_a_link_leads_to_are_not_removed(
+    setting: Setting,
+) -> None:
+    elsewhere, uploads = setting.place / "elsewhere", setting.place / ".upload"
+    elsewhere.mkdir()
+    old = elsewhere / ("a" * 32)
+    old.touch()
+    long_ago = time.time() - 20 * 86_400
+    os.utime(old, (long_ago, long_ago))
+    uploads.symlink_to(elsewhere)
+    await put(setting.storage, setting.folder, "a", b"1")
+    assert old.exists()
+    uploads.unlink(missing_ok=True)
+    elsewhere.rename(uploads)
+    for days, stays in ((30, True), (1, False)):
+        setting.proxy.session_expire = days * 86_400
+        async with http_client(setting.server.url) as client:
+            await put(client, setting.folder, "a", b"1")
+        assert (uploads / old.name).exists() is stays
