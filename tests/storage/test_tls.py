@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bai_manager.clients.probes import ServiceUnreachable, storage_probe
+from bai_manager.clients.storage_proxy import wire
 from bai_manager.clients.storage_proxy.errors import AuthorityUnreadable, StorageUnreachable
 from bai_manager.clients.storage_proxy.http import HttpStorageClient
 from bai_manager.types.credentials import Secret
@@ -43,7 +44,9 @@ def client(url: str, *, verify_tls: bool = True, ca_file: Path | None = None) ->
 
 
 @pytest.mark.parametrize("trust", ["authority", "anybody"])
-async def test_files_go_through_tls(proxy: FaultServer, tmp_path: Path, trust: str) -> None:
+async def test_files_go_through_tls(
+    proxy: FaultServer, tmp_path: Path, trust: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = tmp_path / "authority.pem"
     async with proxy, asyncio.timeout(10):
         storage = (
@@ -55,6 +58,8 @@ async def test_files_go_through_tls(proxy: FaultServer, tmp_path: Path, trust: s
         await storage.create_folder(folder)
         await put(storage, folder, "file", b"x" * 2_000_000)
         assert await get(storage, folder, "file") == b"x" * 2_000_000
+        monkeypatch.setattr(wire, "_MUCH", 1)
+        assert await get(storage, folder, "file", 1) == b"x" * 1_999_999
         await storage.aclose()
 
 
