@@ -265,7 +265,11 @@ class _Ends(asyncio.BufferedProtocol):
 
     async def encrypt(self, context: ssl.SSLContext, name: str | None) -> None:
         loop = asyncio.get_running_loop()
-        encrypted = await loop.start_tls(self.transport, self, context, server_hostname=name)
+        try:
+            encrypted = await loop.start_tls(self.transport, self, context, server_hostname=name)
+        except BaseException:
+            self._closed.set()  # asyncio does not tell of an end before that of the handshake
+            raise
         if encrypted is None:
             raise ConnectionError("it was ended")
         self._attach(encrypted)
