@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bai_manager.repositories.access import AccessRepository
 from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.database import Database
-from bai_manager.services.session.console import NullConsole
+from bai_manager.services.session_inside.console import NullConsole
 from bai_manager.sokovan.gate import ClusterScheduler, SchedulerGate, Silence
 from bai_manager.types.clock import system_clock
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.metric.sink import SeriesSink
-    from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.sokovan.idle_step import IdleStep

@@ -53,11 +53,12 @@ NOUNS: Mapping[str, Noun] = {
         _WORK,
         (
             Part("session_create", "create run"),
+            Part("session_changes", "rename update restart check-status"),
             Part("session_inside", "exec logs interrupt complete usage"),
             Part("session_files", "ls upload download archive"),
             Part(
                 "session_records",
-                "match history timeline graph access-info abuse-report check-status",
+                "match history timeline graph access-info abuse-report",
             ),
             Part("session_why", "why-pending fits"),
             Part("session_service", group="service"),

@@ -13,7 +13,9 @@ from bai_manager.repositories.people import resolve_user
 from bai_manager.services.auth.types import IdentityData
 from bai_manager.services.resource_preset.errors import NoKeypair
 from bai_manager.services.session.errors import ProjectNotFound
-from bai_manager.services.session.types import OwnerData
+from bai_manager.services.session.types_request import (
+    OwnerData,
+)
 from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:

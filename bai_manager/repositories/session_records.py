@@ -11,7 +11,11 @@ from bai_manager.models.agent import agents
 from bai_manager.models.audit import audit_logs
 from bai_manager.models.session import kernels, session_dependencies, sessions
 from bai_manager.models.user import users
-from bai_manager.services.session.types import GraphNode, SessionMatch, TimelineEntry
+from bai_manager.services.session_record.types import (
+    GraphNode,
+    SessionMatch,
+    TimelineEntry,
+)
 from bai_manager.types.status import SessionStatus
 
 if TYPE_CHECKING:

@@ -19,7 +19,10 @@ from bai_manager.models.agent import agents
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.scheduler import SchedulerRepository
 from bai_manager.repositories.session import SessionRepository
-from bai_manager.services.session.types import KernelSpec, SessionSpec
+from bai_manager.services.session.types_request import (
+    KernelSpec,
+    SessionSpec,
+)
 from bai_manager.sokovan.runner import SchedulerRunner
 from bai_manager.sokovan.scheduling import schedule
 from bai_manager.types.clock import system_clock
