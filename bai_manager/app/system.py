@@ -56,6 +56,7 @@ class SystemServices(PeopleServices):
             changes=AgentChangeRepository(self.database),
             clients=self.agents,
             scheduler=self.scheduler,
+            memory=self.manager_memory,
         )
 
     @cached_property
