@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bai_manager.app.work import WorkServices
 
 if TYPE_CHECKING:
-    from bai_manager.clients.live.idle import IdleWatch
     from bai_manager.services.auth.service import AuthService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
@@ -103,34 +102,8 @@ class PeopleServices(WorkServices):
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             uses=ScopeUses(storage=StorageRepository(self.database), storages=self.storages),
-            idle=self.idle_watch,
+            idle=self.idle_facts,
             clock=self._clock,
-        )
-
-    @cached_property
-    def idle_watch(self) -> IdleWatch:
-        """What would end sessions by their idleness."""
-        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
-        from bai_manager.clients.live.idle import (  # noqa: PLC0415
-            IDLE_PREFIX,
-            ClusterIdleWatch,
-            LocalIdleWatch,
-        )
-        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
-
-        settings = self._config.settings
-        if settings.kind == "embedded":
-            series = IdleSeriesFile(self._config.paths.data_dir / "idle.json", read_only=True)
-            return LocalIdleWatch(
-                agents=self.agents, series=series.load, rules=idle_rules(**dict(settings.idle))
-            )
-        return ClusterIdleWatch(
-            settings=(
-                None if settings.etcd.url is None else lambda: self.etcd.get_prefix(IDLE_PREFIX)
-            ),
-            url=settings.valkey.url,
-            password=settings.valkey.password,
-            timeout=settings.valkey.timeout,
         )
 
     @cached_property

@@ -63,6 +63,7 @@ NOUNS: Mapping[str, Noun] = {
             Part("session_why", "why-pending fits"),
             Part("session_service", group="service"),
             Part("session_commit", "commit commit-status convert-to-image"),
+            Part("session_idle", "idle end-idle"),
         ),
     ),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),

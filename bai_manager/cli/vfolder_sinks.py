@@ -66,7 +66,7 @@ class ContentSink(NullSink):
             color=output.wants_color(output.stdout),
         )
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         self._raw.write(data)
 
     def __enter__(self) -> Self:
@@ -122,7 +122,7 @@ class TransferSink(NullSink):
             else row_writer(output, TRANSFER_COLUMNS, name=lambda one: one.path, noun="files")
         )
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         if self._raw is not None:
             self._raw.write(data)
 
