@@ -27,6 +27,7 @@ from bai_manager.cli.verbs import (
     IfNotExistsOption,
     IfUnchangedOption,
     confirm,
+    if_stopped,
     note_changed,
     note_created,
 )
@@ -264,7 +265,11 @@ def clone(
         cloneable=cloneable,
     )
     action = CloneVFolderAction(vfolder=folder, spec=spec, timeout=seconds(timeout, cli))
-    with cli.terminal.progress(f"Cloning {folder}"):
+    what_next = (
+        "What had begun is completed by the same command, and given up by"
+        f" 'bai-manager vfolder recover {folder} {name}'."
+    )
+    with if_stopped(cli, what_next), cli.terminal.progress(f"Cloning {folder}"):
         result = cli.execute(action)
     if result.resumed:
         cli.terminal.note(f"Completed a clone to {name} that had been interrupted.")

@@ -9,7 +9,13 @@ import typer
 from bai_manager.cli.options import TimeoutOption, cli_of, seconds, targets
 from bai_manager.cli.output.rows import emit_object
 from bai_manager.cli.purging import ConfirmOption  # noqa: TC001 - Typer evaluates annotations
-from bai_manager.cli.verbs import FailFastOption, IgnoreNotFoundOption, confirm, for_each
+from bai_manager.cli.verbs import (
+    FailFastOption,
+    IgnoreNotFoundOption,
+    confirm,
+    for_each,
+    if_stopped,
+)
 from bai_manager.cli.vfolder_columns import FOLDER_FIELDS
 from bai_manager.cli.vfolder_holdings import described, holdings
 from bai_manager.cli.vfolder_options import FolderArgument, FoldersArgument  # noqa: TC001 - as above
@@ -139,4 +145,6 @@ def purge(
         meant = str(lost[0].id) if lost else folder
         return (await processor.run(PurgeVFolderAction(vfolder=meant, timeout=limit))).vfolder
 
-    emit_object(cli.output, cli.run(body), FOLDER_FIELDS, name=lambda f: f.name)
+    with if_stopped(cli, "What had begun is completed by the same command."):
+        purged = cli.run(body)
+    emit_object(cli.output, purged, FOLDER_FIELDS, name=lambda f: f.name)

@@ -61,17 +61,17 @@ def test_a_session_finds_its_dotfiles_unless_a_folder_would_be_there(
     dotfile = ("user", "keypair", "dotfile")
     system.run(*dotfile, "create", ".tool/rc", "--file", str(tmp_path / "rc")).ok()
     system.run("vfolder", "create", "data", "-o", "name").ok()
-    run = ("session", "run", "python", "--", "cat", ".tool/rc")
-    assert system.run(*run).ok().out == "set ai\n"
+    system.run(*dotfile, "create", ".hid/rc", "--file", str(tmp_path / "rc")).ok()
+    run = ("session", "run", "python", "-v", "data:.hid", "--", "sh", "-c")
+    assert system.run(*run, "cat .tool/rc; ls .hid").ok().out == "set ai\n"
     create = ("session", "create", "python", "-o", "json", "-v")
     for place in (".tool/rc", ".tool/rc/deep"):
         refused = system.run(*create, f"data:{place}")
         assert (refused.code, refused.error["code"]) == (5, "dotfile_create_conflict")
         assert "'.tool/rc' of the key pair" in refused.error["message"]
         assert f"'data', which is to be mounted at /home/work/{place}" in refused.error["message"]
-    hidden = ("session", "run", "python", "-v", "data:.tool", "--", "ls", ".tool")
-    assert system.run(*hidden).ok().out == ""
-    system.run(*dotfile, "delete", ".tool/rc", "--yes").ok()
+    for path in (".tool/rc", ".hid/rc"):
+        system.run(*dotfile, "delete", path, "--yes").ok()
 
 
 def test_a_folder_that_is_not_there_starts_no_session(system: System) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from bai_manager.cli.schema import schema_of
+from bai_manager.clients.storage_proxy.local import LocalStorageClient
 from bai_manager.models.domain import domains
 from bai_manager.repositories.database import Database
 from tests.cli.test_nouns_schema import problems
@@ -127,6 +128,27 @@ def test_a_second_invitation_says_that_the_first_still_waits(
     assert f"invitation update {offer['id']} --permission rw" in again.err
     accepted = type_as("bob", f"invitation accept {offer['id']}")
     assert f"{BOB} may use folder twice" in accepted.out
+
+
+def test_a_clone_and_a_purge_that_are_stopped_say_what_completes_them(
+    type_as: Callable[[str, str], Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    type_as("carol", "create source --cloneable")
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorageClient, "clone_folder", stop)
+        stopped = type_as("carol", "clone source copy")
+    assert (stopped.code, stopped.out) == (130, "")
+    assert "completed by the same command" in stopped.err
+    assert "vfolder recover source copy" in stopped.err
+    assert type_as("carol", "recover source copy --yes").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorageClient, "delete_folder", stop)
+        stopped = type_as("carol", "purge copy --confirm copy")
+    assert (stopped.code, "completed by the same command" in stopped.err) == (130, True)
+    assert type_as("carol", "purge copy --confirm copy -o name").out == "copy\n"
 
 
 def test_a_dry_run_of_a_new_folder_makes_none(

@@ -39,15 +39,15 @@ async def _recovered(site: FolderSite, vfolder: str = "data") -> tuple[Recovery,
     return result.recovery, result.vfolder.status.value
 
 
-async def test_a_stuck_folder_whose_files_are_there_is_ready(shaped_folders: FolderSite) -> None:
-    made = await shaped_folders.create()
+async def test_a_stuck_folder_whose_files_are_there_is_ready(folders: FolderSite) -> None:
+    made = await folders.create()
     for status in STUCK:
         # What a manager that died in a clone leaves of a folder it made: no history but this.
         history = {status.upper(): "2026-01-02T03:04:05+00:00"}
-        await shaped_folders.set(made.id, status=status, status_history=history)
-        assert await _recovered(shaped_folders) == (Recovery.FILES_THERE, "ready")
-        assert (await shaped_folders.row(made.id)).status_history.keys() == {"READY", *history}
-    assert await _recovered(shaped_folders) == (Recovery.NOT_NEEDED, "ready")
+        await folders.set(made.id, status=status, status_history=history)
+        assert await _recovered(folders) == (Recovery.FILES_THERE, "ready")
+        assert (await folders.row(made.id)).status_history.keys() == {"READY", *history}
+    assert await _recovered(folders) == (Recovery.NOT_NEEDED, "ready")
 
 
 async def test_a_stuck_folder_without_files_is_trash_for_good(folders: FolderSite) -> None:
@@ -131,8 +131,8 @@ async def test_what_is_in_the_trash_is_restored_or_purged_instead(folders: Folde
     assert (await folders.row(made.id)).status == "ready"
 
 
-async def test_a_removal_that_another_began_is_completed(shaped_folders: FolderSite) -> None:
-    site, alice = shaped_folders, shaped_folders.world.alice
+async def test_a_removal_that_another_began_is_completed(folders: FolderSite) -> None:
+    site, alice = folders, folders.world.alice
     for status in ("delete-ongoing", "delete-error", "delete-complete"):
         made = await site.create()
         (site.path_of(made) / "file").touch()
