@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bai_manager.app.work import WorkServices
 
 if TYPE_CHECKING:
-    from bai_manager.clients.live.idle import IdleWatch
     from bai_manager.services.auth.service import AuthService
     from bai_manager.services.domain.service import DomainService
     from bai_manager.services.group.service import GroupService
@@ -65,7 +64,9 @@ class PeopleServices(WorkServices):
             KeypairResourcePolicyService,
         )
 
-        return KeypairResourcePolicyService(policies=KeypairResourcePolicyRepository(self.database))
+        return KeypairResourcePolicyService(
+            policies=KeypairResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def user_resource_policy_service(self) -> UserResourcePolicyService:
@@ -76,7 +77,9 @@ class PeopleServices(WorkServices):
             UserResourcePolicyService,
         )
 
-        return UserResourcePolicyService(policies=UserResourcePolicyRepository(self.database))
+        return UserResourcePolicyService(
+            policies=UserResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def project_resource_policy_service(self) -> ProjectResourcePolicyService:
@@ -87,7 +90,9 @@ class PeopleServices(WorkServices):
             ProjectResourcePolicyService,
         )
 
-        return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
+        return ProjectResourcePolicyService(
+            policies=ProjectResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def policy_service(self) -> PolicyService:
@@ -103,34 +108,8 @@ class PeopleServices(WorkServices):
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
             uses=ScopeUses(storage=StorageRepository(self.database), storages=self.storages),
-            idle=self.idle_watch,
+            idle=self.idle_facts,
             clock=self._clock,
-        )
-
-    @cached_property
-    def idle_watch(self) -> IdleWatch:
-        """What would end sessions by their idleness."""
-        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
-        from bai_manager.clients.live.idle import (  # noqa: PLC0415
-            IDLE_PREFIX,
-            ClusterIdleWatch,
-            LocalIdleWatch,
-        )
-        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
-
-        settings = self._config.settings
-        if settings.kind == "embedded":
-            series = IdleSeriesFile(self._config.paths.data_dir / "idle.json", read_only=True)
-            return LocalIdleWatch(
-                agents=self.agents, series=series.load, rules=idle_rules(**dict(settings.idle))
-            )
-        return ClusterIdleWatch(
-            settings=(
-                None if settings.etcd.url is None else lambda: self.etcd.get_prefix(IDLE_PREFIX)
-            ),
-            url=settings.valkey.url,
-            password=settings.valkey.password,
-            timeout=settings.valkey.timeout,
         )
 
     @cached_property
@@ -138,14 +117,16 @@ class PeopleServices(WorkServices):
         from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
         from bai_manager.services.scaling_group.service import ScalingGroupService  # noqa: PLC0415
 
-        return ScalingGroupService(scaling_groups=ScalingGroupRepository(self.database))
+        return ScalingGroupService(
+            scaling_groups=ScalingGroupRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def domain_service(self) -> DomainService:
         from bai_manager.repositories.domain import DomainRepository  # noqa: PLC0415
         from bai_manager.services.domain.service import DomainService  # noqa: PLC0415
 
-        return DomainService(domains=DomainRepository(self.database))
+        return DomainService(domains=DomainRepository(self.database), memory=self.manager_memory)
 
     @cached_property
     def resource_preset_service(self) -> ResourcePresetService:
@@ -215,6 +196,7 @@ class PeopleServices(WorkServices):
             usage=UsageRepository(self.database),
             sessions=LaterSessions(self),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @property
@@ -236,6 +218,7 @@ class PeopleServices(WorkServices):
             verify_password=verify,
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     def _import_journal(self, digest: str, secret_file: str | None) -> Journal:

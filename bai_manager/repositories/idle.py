@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bai_manager.models.resource_policy import keypair_resource_policies
 from bai_manager.models.session import kernels, sessions
@@ -17,6 +17,7 @@ from bai_manager.types.status import KernelStatus, SessionStatus, SessionType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -33,14 +34,21 @@ class IdleRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def running(self, *, with_lifetime_only: bool) -> list[RunningSession]:
-        """RUNNING sessions whose main kernel runs, inference left out.
+    async def running(
+        self, *, with_lifetime_only: bool = False, with_inference: bool = False
+    ) -> list[RunningSession]:
+        """RUNNING sessions whose main kernel runs, inference left out unless asked for.
 
         ``with_lifetime_only``: only those whose policy ends them by age.
         """
         where = [_policies.c.max_session_lifetime > 0] if with_lifetime_only else []
         async with self._database.transaction() as connection:
-            return await running_sessions(connection, *where)
+            return await running_sessions(connection, *where, with_inference=with_inference)
+
+    async def time(self) -> datetime:
+        """By the clock of the database, which rows are written with."""
+        async with self._database.transaction() as connection:
+            return (await connection.execute(select(func.now()))).scalar_one()
 
     async def end_idle(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """RUNNING → TERMINATING with its kernels; False when it was not RUNNING any more."""
@@ -60,9 +68,11 @@ class IdleRepository:
 
 
 async def running_sessions(
-    connection: AsyncConnection, *where: ColumnElement[bool]
+    connection: AsyncConnection, *where: ColumnElement[bool], with_inference: bool = False
 ) -> list[RunningSession]:
-    """RUNNING sessions that match whose main kernel runs, inference left out."""
+    """RUNNING sessions that match whose main kernel runs, inference left out unless asked for."""
+    if not with_inference:
+        where = (*where, sessions.c.session_type != SessionType.INFERENCE.name)
     owner = kernels.join(sessions, sessions.c.id == kernels.c.session_id).join(
         keypairs.join(_policies, _policies.c.name == keypairs.c.resource_policy).join(
             users, users.c.uuid == keypairs.c.user
@@ -90,7 +100,6 @@ async def running_sessions(
         .select_from(owner)
         .where(
             sessions.c.status == SessionStatus.RUNNING,
-            sessions.c.session_type != SessionType.INFERENCE.name,
             kernels.c.status == KernelStatus.RUNNING,
             *where,
         )

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
+from bai_manager.errors import Unreachable
 from bai_manager.models.domain import domains
 from bai_manager.models.group import groups
 from bai_manager.models.resource_policy import keypair_resource_policies
@@ -20,7 +21,8 @@ from bai_manager.services.policy.meaning import meanings
 from bai_manager.services.policy.types import Ending, PolicyKind, Scope
 from bai_manager.services.project_resource_policy.types import ProjectResourcePolicyChanges
 from bai_manager.services.user_resource_policy.types import UserResourcePolicyChanges
-from bai_manager.sokovan.idle import IdleRules, IdleView
+from bai_manager.sokovan.idle import Evidence, IdleRules
+from bai_manager.sokovan.idle_facts import IdleReading, IdleView
 from bai_manager.types.clock import system_clock
 from bai_manager.types.patches import HostsPatch
 from bai_manager.types.status import SessionType
@@ -29,7 +31,9 @@ from tests import seeds
 from tests.people import endpoint, folder, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from bai_manager.services.policy.types import PolicyRehearsal
     from bai_manager.sokovan.idle import RunningSession
@@ -58,20 +62,32 @@ def _over(found: PolicyRehearsal) -> list[tuple[object, ...]]:
     ]
 
 
-class Watch:
-    """What idle checks go by, made up."""
+class Facts:
+    """What idle checks go by, made up; an error in place of what cannot be read."""
 
-    def __init__(self, view: IdleView) -> None:
-        self._view = view
+    def __init__(
+        self, rules: IdleRules | Unreachable, used: Mapping[UUID, datetime] | None = None
+    ) -> None:
+        self._rules = rules
+        self._used = used
 
-    async def view(self, _sessions: Sequence[RunningSession]) -> IdleView:
-        return self._view
+    async def rules(self) -> IdleRules:
+        if isinstance(self._rules, Unreachable):
+            raise self._rules
+        return self._rules
+
+    async def read(self, _sessions: Sequence[RunningSession], _rules: IdleRules) -> IdleReading:
+        if self._used is None:
+            raise Unreachable("Valkey does not answer.")
+        now = system_clock()
+        evidence = {one: Evidence(last_access=used) for one, used in self._used.items()}
+        return IdleReading(now=now, age_now=now, evidence=evidence)
 
 
-async def _watched(site: Site, view: IdleView, **changes: Any) -> PolicyRehearsal:
-    """A change where idle checks go by the view."""
+async def _watched(site: Site, facts: Facts, **changes: Any) -> PolicyRehearsal:
+    """A change where idle checks go by the facts."""
     app = site.app()
-    app.idle_watch = Watch(view)
+    app.idle_facts = facts
     patch = KeypairResourcePolicyChanges(**changes)
     action = RehearsePolicyChangeAction(policy="default", changes=patch)
     return (await app.processor.run(action)).rehearsal
@@ -116,27 +132,28 @@ async def test_running_sessions_that_idle_too_long_would_be_ended(site: Site) ->
         kind = SessionType.BATCH if name == "batch" else SessionType.INTERACTIVE
         await _session(site, alice, name, session_id=session_id, session_type=kind)
     used = (now - timedelta(minutes=20), now, now - timedelta(minutes=20))
-    view = IdleView(
-        rules=IdleRules(network_timeout=timedelta(hours=1)),
-        accesses=dict(zip(ids, used, strict=False)),
-    )
-    found = await _watched(site, view, idle_timeout=600)
+    rules = IdleRules(network_timeout=timedelta(hours=1))
+    facts = Facts(rules, dict(zip(ids, used, strict=False)))
+    found = await _watched(site, facts, idle_timeout=600)
     assert _endings(found) == [("idle", alice.email, Ending.ENDED, "idle-timeout", Decimal(600))]
     assert [(one.field, one.judged) for one in found.fields] == [("idle_timeout", True)]
 
 
 @pytest.mark.parametrize(
-    ("view", "said"),
+    ("rules", "judged", "said"),
     [
-        (IdleView(), "no idle check"),
-        (IdleView(unknown=("the checks are unknown: no answer",)), "no answer"),
+        (IdleRules(), False, "no idle check"),
+        (Unreachable("etcd does not answer."), False, "etcd does not answer"),
+        (IdleRules(unclear={"network_timeout": "no duration"}), False, "no duration"),
+        (IdleRules(network_timeout=timedelta(hours=1)), True, "Valkey does not answer"),
     ],
 )
 async def test_an_idle_time_out_that_cannot_be_judged_says_why(
-    site: Site, view: IdleView, said: str
+    site: Site, rules: IdleRules | Unreachable, judged: bool, said: str
 ) -> None:
-    (outlook,) = (await _watched(site, view, idle_timeout=1)).fields
-    assert (outlook.judged, said in outlook.meaning) == (False, True)
+    await _session(site, site.world.alice, "used")
+    (outlook,) = (await _watched(site, Facts(rules), idle_timeout=1)).fields
+    assert (outlook.judged, said in outlook.meaning) == (judged, True)
 
 
 async def test_sessions_with_more_kernels_than_allowed_are_over_whether_they_run_or_wait(

@@ -1,171 +1,208 @@
-"""What idle checks go by at the moment: the rules, and when sessions were last used."""
+"""How the sessions of a cluster are used: what its manager and app proxy keep in Valkey.
+
+Read only (``events-valkey.md`` §4 and §8): reports and series are the manager's own to write.
+"""
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from bai_manager.clients.agent.errors import AgentUnreachable
-from bai_manager.errors import BackendAIError, InvalidInput
-from bai_manager.sokovan.idle import IdleRules, IdleView
-from bai_manager.types.duration import parse_timedelta
+from bai_manager.clients.agent.protocol import KernelStat
+from bai_manager.clients.live.connection import valkey_database
+from bai_manager.clients.live.valkey import metrics_in
+from bai_manager.sokovan.idle import (
+    SAMPLE_EVERY,
+    Evidence,
+    LiveEvidence,
+    Sample,
+)
+from bai_manager.types.idle import CHECKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
-    from bai_manager.clients.agent.pool import Agents
-    from bai_manager.sokovan.idle import RunningSession, Sample
+    from valkey.asyncio import Valkey
+
     from bai_manager.types.credentials import Secret
+    from bai_manager.types.json import JsonObject
 
-IDLE_PREFIX: Final = "config/idle/"
-_THRESHOLD: Final = "checkers/network_timeout/threshold"
-_GRACE: Final = "checkers/user_grace_period/user_initial_grace_period"
-_LIVE_DATABASE: Final = 2
-_AT_ONCE: Final = 500
-
-
-class IdleWatch(Protocol):
-    async def view(self, sessions: Sequence[RunningSession]) -> IdleView:
-        """What checkers would judge these sessions by; never fails, but says what is unknown."""
-
-
-async def last_accesses(agents: Agents) -> dict[UUID, datetime]:
-    """When each kernel of this machine was used last."""
-    found: dict[UUID, datetime] = {}
-    for agent in agents.resident():
-        try:
-            reports = await agent.kernel_reports()
-        except AgentUnreachable:
-            continue
-        found |= {one.kernel_id: one.last_access for one in reports if one.last_access}
-    return found
+_STATISTICS, _LIVE, _LEADER = 0, 2, 5
+_AT_ONCE: Final = 200
+_LEADER_KEY: Final = "leader:sokovan:scheduler"
+_LONGEST_VALUE: Final = 1 << 20
+_STAT_LIFE: Final = 24 * 3600
+_OLDEST_STAT: Final = 30
+_EXECUTING: Final = b"0"
+_FACTS: Final = ("last_access", "util_series", "util_first_collected", "util_last_collected")
+_EXTRA: Final = "utilization_extra"
+_KEYS: Final = (*_FACTS, _EXTRA, *(f"{checker}.report" for checker in CHECKERS))
 
 
-class LocalIdleWatch:
-    """The checks of this machine's scheduler, whose kernels its agent knows."""
+class ValkeyIdleFacts:
+    """Reads databases 0, 2 and 5; writes nothing, and loads no pickle.
 
-    def __init__(
-        self,
-        *,
-        agents: Agents,
-        series: Callable[[], Mapping[UUID, Sequence[Sample]]],
-        rules: IdleRules,
-    ) -> None:
-        self._agents = agents
-        self._series = series
-        self._rules = rules
-
-    async def view(self, sessions: Sequence[RunningSession]) -> IdleView:
-        """As the last pass of the scheduler left it."""
-        watched = self._rules.network_timeout is not None
-        accesses = await last_accesses(self._agents) if watched else {}
-        return IdleView(
-            rules=self._rules,
-            accesses={
-                one.session_id: accesses[one.main_kernel]
-                for one in sessions
-                if one.main_kernel in accesses
-            },
-            series=self._series() if self._rules.utilization is not None else {},
-        )
-
-
-class ClusterIdleWatch:
-    """The checks of a cluster's manager: rules in etcd, last accesses in Valkey.
-
-    What it measures of utilization is its own, so that check is not judged
-    (``reference/value-types.md`` §15).
+    Every method raises ``ValkeyUnreachable``, ``ValkeyNotConfigured`` and ``ValkeyClientMissing``.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: Callable[[], Awaitable[Mapping[str, str]]] | None,
-        url: str | None,
-        password: Secret | None,
-        timeout: float,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, url: str | None, *, password: Secret | None, timeout: float) -> None:
         self._url = url
         self._password = password
         self._timeout = timeout
 
-    async def view(self, sessions: Sequence[RunningSession]) -> IdleView:
-        """Rules first: without the checker, nobody needs to know of accesses."""
-        if self._settings is None:
-            return IdleView(
-                unknown=("the idle checks of the manager are in etcd, and the profile names none",)
-            )
-        try:
-            rules, unknown = rules_in(await self._settings())
-        except BackendAIError as error:
-            return IdleView(unknown=(f"the idle checks of the manager are unknown: {error}",))
-        if rules.network_timeout is None or not sessions:
-            return IdleView(rules=rules, unknown=unknown)
-        try:
-            accesses = await self._accesses([one.session_id for one in sessions])
-        except (OSError, ImportError, ValueError) as error:
-            said = f"when sessions were used last is unknown: {error or type(error).__name__}"
-            return IdleView(rules=rules, unknown=(*unknown, said))
-        return IdleView(rules=rules, accesses=accesses, unknown=unknown)
+    async def leader(self) -> str | None:
+        """The manager that leads; one that died does so for up to 30 s more."""
+        async with self._database(_LEADER) as client:
+            found = await client.get(_LEADER_KEY)
+        return None if found is None else found.decode(errors="replace")
 
-    async def _accesses(self, session_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-        """Raises ``OSError``, and ``ImportError`` without the client for Valkey."""
-        if self._url is None:
-            raise OSError("the profile names no Valkey")
-        from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-        from valkey.exceptions import ValkeyError  # noqa: PLC0415
-
-        client = Valkey.from_url(
-            self._url,
-            db=_LIVE_DATABASE,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-        )
-        found: dict[UUID, datetime] = {}
-        try:
+    async def read(self, session_ids: Sequence[UUID]) -> LiveEvidence:
+        """What is known of each session; what cannot be read counts as not known."""
+        sessions: dict[UUID, Evidence] = {}
+        async with self._database(_LIVE) as client:
+            seconds, microseconds = await client.time()
             for first in range(0, len(session_ids), _AT_ONCE):
                 wanted = session_ids[first : first + _AT_ONCE]
-                values = await client.mget([f"session.{one}.last_access" for one in wanted])
-                found |= {
-                    session_id: datetime.fromtimestamp(seconds, UTC)
-                    for session_id, value in zip(wanted, values, strict=True)
-                    if (seconds := _seconds(value)) > 0
-                }
-        except (ValkeyError, TimeoutError) as error:
-            raise OSError(f"Valkey does not answer: {error or type(error).__name__}") from error
-        finally:
-            await client.aclose()
-        return found
+                pipe = client.pipeline(transaction=False)
+                for session_id in wanted:
+                    pipe.mget([f"session.{session_id}.{key}" for key in _KEYS])
+                    pipe.zcard(f"session.{session_id}.active_app_connections")
+                answers = await pipe.execute(raise_on_error=False)
+                for session_id, values, connections in zip(
+                    wanted, answers[::2], answers[1::2], strict=True
+                ):
+                    sessions[session_id] = _evidence(values, connections)
+        now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+        return LiveEvidence(now=now, sessions=sessions)
+
+    async def fresh_stats(self, kernel_ids: Sequence[UUID]) -> Mapping[UUID, KernelStat]:
+        """Samples that agents wrote in the last half minute.
+
+        A sample is kept for a day, so what is left of that tells its age: of an agent that is
+        gone, the last one is there for long.
+        """
+        stats: dict[UUID, KernelStat] = {}
+        async with self._database(_STATISTICS) as client:
+            seconds, _ = await client.time()
+            for first in range(0, len(kernel_ids), _AT_ONCE):
+                wanted = kernel_ids[first : first + _AT_ONCE]
+                pipe = client.pipeline(transaction=False)
+                for kernel_id in wanted:
+                    pipe.get(str(kernel_id))
+                    pipe.ttl(str(kernel_id))
+                answers = await pipe.execute(raise_on_error=False)
+                for kernel_id, value, left in zip(wanted, answers[::2], answers[1::2], strict=True):
+                    metrics = metrics_in(value) if isinstance(value, bytes) else {}
+                    if metrics and isinstance(left, int) and left >= _STAT_LIFE - _OLDEST_STAT:
+                        stats[kernel_id] = KernelStat(
+                            kernel_id=kernel_id,
+                            collected_at=datetime.fromtimestamp(seconds, UTC),
+                            metrics=metrics,
+                        )
+        return stats
+
+    def _database(self, number: int) -> AbstractAsyncContextManager[Valkey]:
+        return valkey_database(
+            self._url,
+            number,
+            password=self._password,
+            timeout=self._timeout,
+            of="how sessions of a cluster are used",
+        )
 
 
-def rules_in(etcd: Mapping[str, str]) -> tuple[IdleRules, tuple[str, ...]]:
-    """The rules below ``config/idle/``, and what of them is not judged."""
-    given = {key.removeprefix(IDLE_PREFIX): value for key, value in etcd.items()}
-    enabled = {word.strip() for word in given.get("enabled", "").split(",")}
-    unknown = ("utilization is measured by the manager alone",) if "utilization" in enabled else ()
-    threshold = _duration(given.get(_THRESHOLD, "10m")) if "network_timeout" in enabled else None
-    grace = given.get(_GRACE)
-    return (
-        IdleRules(network_timeout=threshold, user_grace=_duration(grace) if grace else None),
-        unknown,
+def _evidence(values: object, connections: object) -> Evidence:
+    """Of one session; ``values`` in the order of ``_KEYS``, an error in place of a wrong type."""
+    if not isinstance(values, list) or not isinstance(connections, int):
+        return Evidence()
+    found = dict(zip(_KEYS, values, strict=True))
+    reports = {checker: _number(_unpacked(found[f"{checker}.report"])) for checker in CHECKERS}
+    extra = _unpacked(found[_EXTRA])
+    return Evidence(
+        last_access=_time(found["last_access"]),
+        in_use=connections > 0 or found["last_access"] == _EXECUTING,
+        series=_series(
+            _unpacked(found["util_series"]),
+            first=_time(found["util_first_collected"]),
+            last=_time(found["util_last_collected"]),
+        ),
+        reported={name: seconds for name, seconds in reports.items() if seconds is not None},
+        extra=_object(extra),
     )
 
 
-def _duration(text: str) -> timedelta | None:
-    """None for ``infinite`` and what else is none, as a checker that never ends anything."""
+def _series(values: object, *, first: datetime | None, last: datetime | None) -> tuple[Sample, ...]:
+    """``{metric: [percent, …]}``, the last taken at ``last``, one every 15 s.
+
+    The first collection comes before them as a sample of nothing: older ones are dropped from
+    the lists once the window is full.
+    """
+    if last is None or not isinstance(values, dict):
+        return ()
+    lists = {
+        str(metric): [_number(one) for one in found]
+        for metric, found in values.items()
+        if isinstance(found, list)
+    }
+    count = max(map(len, lists.values()), default=0)
+    samples = [
+        Sample(
+            last - back * SAMPLE_EVERY,
+            {
+                metric: percent
+                for metric, found in lists.items()
+                if back < len(found) and (percent := found[-1 - back]) is not None
+            },
+        )
+        for back in reversed(range(count))
+    ]
+    if first is not None and samples and first < samples[0].at:
+        samples.insert(0, Sample(first, {}))
+    return tuple(samples)
+
+
+def _unpacked(packed: object) -> object:
+    """What msgpack holds, None when it cannot be read; extension types stay bytes."""
+    import msgpack  # noqa: PLC0415 - clusters only
+
+    if not isinstance(packed, bytes) or len(packed) > _LONGEST_VALUE:
+        return None
     try:
-        return parse_timedelta(text)
-    except InvalidInput:
+        found: object = msgpack.unpackb(packed, strict_map_key=False)
+    except (ValueError, msgpack.UnpackException):
+        return None
+    return found
+
+
+def _number(value: object) -> float | None:
+    """Finite numbers only."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _time(text: object) -> datetime | None:
+    """Unix seconds as text; what lies before 2001 is no time of a session."""
+    if not isinstance(text, bytes):
+        return None
+    try:
+        seconds = float(text)
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 1e9 else None  # noqa: PLR2004
+    except (ValueError, OverflowError, OSError):
         return None
 
 
-def _seconds(value: bytes | None) -> float:
-    """``0`` is a session that is not to be ended, and what is no number says nothing."""
+def _object(value: object) -> JsonObject | None:
+    """What is JSON: a map of texts, numbers, lists and maps."""
+    import json  # noqa: PLC0415 - clusters only
+
+    if not isinstance(value, dict):
+        return None
     try:
-        return float(value or 0)
-    except ValueError:
-        return 0.0
+        found: JsonObject = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError):
+        return None
+    return found

@@ -9,7 +9,7 @@ from bai_manager.services.policy.types import FieldOutlook, PolicyKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bai_manager.sokovan.idle import IdleView
+    from bai_manager.sokovan.idle_facts import IdleView
 
 _RUNS_ON: Final = "what runs goes on; nothing more starts for those over it until they use less"
 _KEPT: Final = "what is there stays; nothing is added for those over it"

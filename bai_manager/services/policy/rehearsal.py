@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from bai_manager.repositories.host_losses import HostLoss
     from bai_manager.repositories.policy_rehearsal import Bound, Rehearsal
     from bai_manager.sokovan.comparison import Difference
-    from bai_manager.sokovan.idle import IdleView, RunningSession, Verdict
+    from bai_manager.sokovan.idle import RunningSession, Verdict
+    from bai_manager.sokovan.idle_facts import IdleView
     from bai_manager.sokovan.quota import LimitUse
     from bai_manager.sokovan.snapshot import Snapshot
     from bai_manager.sokovan.validators import Cause

@@ -17,12 +17,11 @@ from bai_manager.services.policy.types import LimitsInForce, PolicyKind
 from bai_manager.services.project_resource_policy import types as of_projects
 from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 from bai_manager.services.user_resource_policy import types as of_users
-from bai_manager.sokovan.idle import IdleView
+from bai_manager.sokovan.idle_facts import IdleView, idle_view
 from bai_manager.sokovan.snapshot import Owner
 from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
 if TYPE_CHECKING:
-    from bai_manager.clients.live.idle import IdleWatch
     from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.repositories.policy import PolicyRepository
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         RehearsePolicyChangeAction,
     )
     from bai_manager.services.policy.storage_use import ScopeUses
+    from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.types.clock import Clock
 
 
@@ -47,7 +47,7 @@ class PolicyService:
         owners: OwnerRepository,
         open_groups: OpenGroupRepository,
         uses: ScopeUses,
-        idle: IdleWatch,
+        idle: IdleFacts,
         clock: Clock,
     ) -> None:
         self._policies = policies
@@ -128,7 +128,7 @@ class PolicyService:
         found = await self._policies.rehearse(action.policy, changes, now=now)
         idle = IdleView()
         if _ENDS_SESSIONS.intersection(found.changed):
-            idle = await self._idle.view(found.before.running)
+            idle = await idle_view(self._idle, found.before.running)
         return RehearsePolicyChangeActionResult(
             rehearsal=rehearsed(kind, action.policy, found, idle, now)
         )
