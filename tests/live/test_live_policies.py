@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
-from bai_manager.clients.live.idle import ClusterIdleWatch
-from bai_manager.sokovan.idle import RunningSession
-from bai_manager.types.status import SessionType
-from tests.live.conftest import CLUSTER, SUPERADMIN
+from tests.live.conftest import SUPERADMIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.live.conftest import Live
@@ -68,36 +62,3 @@ def test_users_of_a_file_are_checked_against_the_cluster(live: Live, tmp_path: P
     (row,) = live.json("--dry-run", "user", "import", str(file))
     assert (row["email"], row["result"]) == (email, "created")
     live.error(3, "user", "show", email)
-
-
-def test_last_accesses_are_read_where_the_manager_keeps_them() -> None:
-    from valkey import Valkey  # noqa: PLC0415 - clusters only
-
-    async def settings() -> Mapping[str, str]:
-        return {"config/idle/enabled": "network_timeout"}
-
-    now = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251
-    sessions = [
-        RunningSession(
-            session_id=uuid4(),
-            session_type=SessionType.INTERACTIVE,
-            created_at=now,
-            user_created_at=now,
-            max_session_lifetime=0,
-            idle_timeout=60,
-            devices=frozenset(),
-            main_kernel=uuid4(),
-        )
-        for _ in range(3)
-    ]
-    used, held, _ = (f"session.{one.session_id}.last_access" for one in sessions)
-    url = CLUSTER["BAI_CLUSTER_REDIS_URL"]
-    with Valkey.from_url(url, db=2) as client:
-        client.set(used, f"{(now - timedelta(hours=1)).timestamp():.06f}", ex=60)
-        client.set(held, "0", ex=60)
-        watch = ClusterIdleWatch(settings=settings, url=url, password=None, timeout=5.0)
-        view = asyncio.run(watch.view(sessions))
-    assert view.accesses == {sessions[0].session_id: now - timedelta(hours=1)}
-    verdict = view.verdict(sessions[0], now)
-    assert verdict is not None
-    assert verdict.reason == "idle-timeout"
