@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -166,12 +167,14 @@ FIELDS: tuple[Column[KeypairResourcePolicyData], ...] = (
         "idle_timeout",
         lambda policy: policy.idle_timeout,
         negative="the idle checker's",
-        title="Idle",
+        title="Idle timeout",
     ),
     seconds_column(
         "max_session_lifetime", lambda policy: policy.max_session_lifetime, title="Lifetime"
     ),
-    Column("keypair_count", lambda policy: policy.keypair_count, title="Keys", justify="right"),
+    Column(
+        "keypair_count", lambda policy: policy.keypair_count, title="Key pairs", justify="right"
+    ),
     number_column(
         "max_concurrent_sftp_sessions",
         lambda policy: policy.max_concurrent_sftp_sessions,
@@ -195,6 +198,9 @@ FIELDS: tuple[Column[KeypairResourcePolicyData], ...] = (
     Column("version", lambda policy: policy.version, wide=True),
 )
 
+_NARROW = {"idle_timeout": "Idle", "keypair_count": "Keys"}
+LIST_COLUMNS = tuple(replace(one, title=_NARROW.get(one.name, one.title)) for one in FIELDS)
+
 
 @app.command("list")
 def list_(
@@ -213,7 +219,7 @@ def list_(
 
     async def render(processor: ActionProcessor, output: OutputOptions) -> None:
         result = await processor.run(action)
-        emit_rows(output, FIELDS, result.policies, name=lambda p: p.name, noun="policies")
+        emit_rows(output, LIST_COLUMNS, result.policies, name=lambda p: p.name, noun="policies")
 
     shown(cli, render, watch)
 
