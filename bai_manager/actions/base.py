@@ -127,6 +127,7 @@ class Operation(StrEnum):
     MOVE_FILE = "move_file"
     DELETE_FILES = "delete_files"
     RESTORE = "restore"
+    RECOVER = "recover"
     CLONE = "clone"
     CHANGE_OWNER = "change_owner"
     SHARE = "share"

@@ -16,17 +16,19 @@ from bai_manager.sokovan.gate import ClusterScheduler, SchedulerGate, Silence
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from bai_manager.actions.monitors.base import Monitor
     from bai_manager.clients.agent.pool import AgentPool
-    from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.agent.protocol import AgentClient, KernelStat
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.import_journal import ImportJournal
     from bai_manager.clients.live.idle import ValkeyIdleFacts
+    from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.config import Config
     from bai_manager.repositories.idle import IdleRepository
@@ -163,6 +165,17 @@ class Parts:
                 for session, image, info in found
             ]
 
+        async def usage(kernel_ids: Sequence[UUID]) -> Mapping[UUID, KernelStat]:
+            from bai_manager.clients.live.protocol import KernelPlace  # noqa: PLC0415 - as above
+
+            reading = await self.live_stats.read(
+                [
+                    KernelPlace(kernel_id=kernel_id, agent_id=agent_id, agent_addr=addr)
+                    for kernel_id in kernel_ids
+                ]
+            )
+            return reading.stats
+
         keypair = self._config.settings.agent.rpc_manager_keypair
         return self._rehearsed(
             CallosumAgentClient(
@@ -171,6 +184,7 @@ class Parts:
                 registration=registration,
                 manager_keypair=keypair,
                 records=records,
+                usage=usage,
             )
         )
 
@@ -198,6 +212,23 @@ class Parts:
         names = ("BAI_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HOME", "PATH")
         found = {name: os.environ[name] for name in names if name in os.environ}
         return {**found, "BAI_DATABASE_AUTOSTART": "false"}
+
+    @cached_property
+    def live_stats(self) -> LiveStats:
+        """A cluster's agents leave their samples in Valkey; the one of this machine is asked."""
+        settings = self._config.settings
+        if settings.kind == "cluster":
+            from bai_manager.clients.live.valkey import ValkeyLiveStats  # noqa: PLC0415
+
+            return ValkeyLiveStats(
+                settings.valkey.url,
+                password=settings.valkey.password,
+                timeout=settings.valkey.timeout,
+                clock=self._clock,
+            )
+        from bai_manager.clients.live.agents import AgentLiveStats  # noqa: PLC0415
+
+        return AgentLiveStats(self.agents)
 
     @cached_property
     def scheduler_store(self) -> SchedulerRepository:
@@ -233,6 +264,11 @@ class Parts:
         from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
 
         return IdleRepository(self.database)
+
+    @cached_property
+    def idle_facts(self) -> IdleFacts:
+        """For looking at: no sample is kept."""
+        return self._idle_facts(read_only=True)
 
     def _idle_facts(self, *, read_only: bool) -> IdleFacts:
         """``read_only`` keeps no sample."""

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bai_manager.clients.agent.protocol import AgentClient
-    from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
@@ -55,7 +54,7 @@ class SystemServices(PeopleServices):
         return SessionIdleService(
             sessions=self.sessions,
             rows=self.idle_rows,
-            facts=self._idle_facts(read_only=True),
+            facts=self.idle_facts,
             step=self._idle_step(),
             leader=self._leading_manager,
             scheduler=self.scheduler,
@@ -79,6 +78,7 @@ class SystemServices(PeopleServices):
             changes=AgentChangeRepository(self.database),
             clients=self.agents,
             scheduler=self.scheduler,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -102,23 +102,6 @@ class SystemServices(PeopleServices):
             ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
-
-    @cached_property
-    def live_stats(self) -> LiveStats:
-        """A cluster's agents leave their samples in Valkey; the one of this machine is asked."""
-        settings = self._config.settings
-        if settings.kind == "cluster":
-            from bai_manager.clients.live.valkey import ValkeyLiveStats  # noqa: PLC0415
-
-            return ValkeyLiveStats(
-                settings.valkey.url,
-                password=settings.valkey.password,
-                timeout=settings.valkey.timeout,
-                clock=self._clock,
-            )
-        from bai_manager.clients.live.agents import AgentLiveStats  # noqa: PLC0415
-
-        return AgentLiveStats(self.agents)
 
     @cached_property
     def metric_service(self) -> MetricService:

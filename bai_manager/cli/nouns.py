@@ -75,6 +75,7 @@ NOUNS: Mapping[str, Noun] = {
         "Virtual folders, their files and who shares them.",
         _WORK,
         (
+            Part("vfolder_trash", "delete restore recover purge"),
             Part("vfolder_files", "ls du cat mkdir mv rm"),
             Part("vfolder_transfer", "upload download"),
             Part("vfolder_invitation", group="invitation"),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
     from bai_manager.types.clock import Clock
@@ -38,45 +41,9 @@ class IdleRepository:
 
         ``with_lifetime_only``: only those whose policy ends them by age.
         """
-        owner = kernels.join(sessions, sessions.c.id == kernels.c.session_id).join(
-            keypairs.join(_policies, _policies.c.name == keypairs.c.resource_policy).join(
-                users, users.c.uuid == keypairs.c.user
-            ),
-            keypairs.c.access_key == sessions.c.access_key,
-        )
-        statement = (
-            select(
-                kernels.c.id,
-                kernels.c.session_id,
-                kernels.c.cluster_role,
-                kernels.c.agent,
-                kernels.c.agent_addr,
-                kernels.c.occupied_slots,
-                kernels.c.created_at,
-                sessions.c.session_type,
-                sessions.c.requested_slots,
-                users.c.created_at.label("user_created_at"),
-                _policies.c.max_session_lifetime,
-                _policies.c.idle_timeout,
-            )
-            .select_from(owner)
-            .where(
-                sessions.c.status == SessionStatus.RUNNING,
-                kernels.c.status == KernelStatus.RUNNING,
-            )
-            .order_by(kernels.c.session_id, kernels.c.local_rank)
-        )
-        if not with_inference:
-            statement = statement.where(sessions.c.session_type != SessionType.INFERENCE.name)
-        if with_lifetime_only:
-            statement = statement.where(_policies.c.max_session_lifetime > 0)
+        where = [_policies.c.max_session_lifetime > 0] if with_lifetime_only else []
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).all()
-        of_session: dict[UUID, list[AnyRow]] = {}
-        for row in rows:
-            of_session.setdefault(row.session_id, []).append(row)
-        found = [_running(own) for own in of_session.values()]
-        return [session for session in found if session is not None]
+            return await running_sessions(connection, *where, with_inference=with_inference)
 
     async def time(self) -> datetime:
         """By the clock of the database, which rows are written with."""
@@ -100,6 +67,51 @@ class IdleRepository:
             return bool(moved)
 
 
+async def running_sessions(
+    connection: AsyncConnection, *where: ColumnElement[bool], with_inference: bool = False
+) -> list[RunningSession]:
+    """RUNNING sessions that match whose main kernel runs, inference left out unless asked for."""
+    if not with_inference:
+        where = (*where, sessions.c.session_type != SessionType.INFERENCE.name)
+    owner = kernels.join(sessions, sessions.c.id == kernels.c.session_id).join(
+        keypairs.join(_policies, _policies.c.name == keypairs.c.resource_policy).join(
+            users, users.c.uuid == keypairs.c.user
+        ),
+        keypairs.c.access_key == sessions.c.access_key,
+    )
+    rows = await connection.execute(
+        select(
+            kernels.c.id,
+            kernels.c.session_id,
+            kernels.c.cluster_role,
+            kernels.c.agent,
+            kernels.c.agent_addr,
+            kernels.c.occupied_slots,
+            kernels.c.created_at,
+            sessions.c.session_type,
+            sessions.c.requested_slots,
+            sessions.c.name,
+            sessions.c.access_key,
+            users.c.email,
+            users.c.created_at.label("user_created_at"),
+            _policies.c.max_session_lifetime,
+            _policies.c.idle_timeout,
+        )
+        .select_from(owner)
+        .where(
+            sessions.c.status == SessionStatus.RUNNING,
+            kernels.c.status == KernelStatus.RUNNING,
+            *where,
+        )
+        .order_by(kernels.c.session_id, kernels.c.local_rank)
+    )
+    of_session: dict[UUID, list[AnyRow]] = {}
+    for row in rows:
+        of_session.setdefault(row.session_id, []).append(row)
+    found = [_running(own) for own in of_session.values()]
+    return [session for session in found if session is not None]
+
+
 def _running(rows: Sequence[AnyRow]) -> RunningSession | None:
     main = next((row for row in rows if row.cluster_role == "main"), None)
     if main is None:
@@ -121,4 +133,7 @@ def _running(rows: Sequence[AnyRow]) -> RunningSession | None:
             row.id: float(ResourceSlot.from_json(row.occupied_slots).get("mem", 0)) for row in rows
         },
         places={row.id: (row.agent, row.agent_addr) for row in rows if row.agent},
+        name=main.name or "",
+        access_key=main.access_key,
+        user_email=main.email,
     )

@@ -79,6 +79,9 @@ class RunningSession:
     main_kernel: UUID
     memory: Mapping[UUID, float] = field(default_factory=dict)
     places: Mapping[UUID, tuple[str, str]] = field(default_factory=dict)
+    name: str = ""
+    access_key: str = ""
+    user_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,14 @@ class LiveEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a checker says: how long the session may go on, and whether that is over."""
+    """What a checker says: how long the session may go on, and whether that is over.
+
+    ``allowed`` is for how long it might live or idle in all.
+    """
 
     checker: str
     reason: str
+    allowed: timedelta
     remaining: timedelta
     is_idle: bool
 
@@ -183,6 +190,7 @@ def check_lifetime(session: RunningSession, rules: IdleRules, now: datetime) -> 
     return Verdict(
         checker=LIFETIME,
         reason=Reason.IDLE_SESSION_LIFETIME.value,
+        allowed=lifetime,
         remaining=remaining,
         is_idle=remaining <= _NOW,
     )
@@ -204,6 +212,7 @@ def check_network(
     return Verdict(
         checker=NETWORK,
         reason=Reason.IDLE_TIMEOUT.value,
+        allowed=timeout,
         remaining=remaining,
         is_idle=remaining < _NOW,
     )
@@ -236,6 +245,7 @@ def check_utilization(
     return Verdict(
         checker=UTILIZATION,
         reason=Reason.IDLE_UTILIZATION.value,
+        allowed=window,
         remaining=remaining,
         is_idle=remaining <= _NOW and enough and is_below(means, given, session.devices),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from bai_manager.clients.agent.errors import AgentError, AgentUnreachable
-from bai_manager.sokovan.idle import Evidence, Sample, device_of, kept
+from bai_manager.errors import BackendAIError
+from bai_manager.sokovan.idle import Evidence, IdleRules, Sample, device_of, idle_verdict, kept
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from bai_manager.clients.agent.pool import Agents
     from bai_manager.clients.agent.protocol import KernelStat
-    from bai_manager.sokovan.idle import IdleRules, LiveEvidence, RunningSession
+    from bai_manager.sokovan.idle import LiveEvidence, RunningSession, Verdict
     from bai_manager.types.clock import Clock
 
 _NOTHING = Evidence()
@@ -35,12 +36,56 @@ class IdleReading:
         return self.evidence.get(session.session_id, _NOTHING)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdleView:
+    """What the checkers go by at one moment.
+
+    Without a ``reading`` only ages are judged; ``unknown`` says in words what could not be learnt.
+    """
+
+    rules: IdleRules = field(default_factory=IdleRules)
+    reading: IdleReading | None = None
+    unknown: tuple[str, ...] = ()
+
+    def verdict(self, session: RunningSession, now: datetime) -> Verdict | None:
+        """The verdict that ends the session, if one does; ``now`` is for its age."""
+        if self.reading is None:
+            return idle_verdict(session, self.rules, now=now, evidence=_NOTHING)
+        return judged(session, self.rules, self.reading)
+
+
 class IdleFacts(Protocol):
     async def rules(self) -> IdleRules:
         """Raises ``Unreachable`` and ``ConfigurationError``."""
 
     async def read(self, sessions: Sequence[RunningSession], rules: IdleRules) -> IdleReading:
         """Raises as ``rules``."""
+
+
+async def idle_view(facts: IdleFacts, sessions: Sequence[RunningSession]) -> IdleView:
+    """What is known for these sessions; never fails, but says what is unknown."""
+    try:
+        rules = await facts.rules()
+    except BackendAIError as error:
+        return IdleView(unknown=(f"the rules of idle checks are unknown: {error.message}",))
+    unclear = tuple(f"{checker}: {why}" for checker, why in rules.unclear.items())
+    if not sessions or (rules.network_timeout is None and rules.utilization is None):
+        return IdleView(rules=rules, unknown=unclear)
+    try:
+        reading = await facts.read(sessions, rules)
+    except BackendAIError as error:
+        return IdleView(
+            rules=rules,
+            unknown=(*unclear, f"how sessions are used is unknown: {error.message}"),
+        )
+    return IdleView(rules=rules, reading=reading, unknown=unclear)
+
+
+def judged(session: RunningSession, rules: IdleRules, reading: IdleReading) -> Verdict | None:
+    """The verdict that ends the session, from what was read."""
+    return idle_verdict(
+        session, rules, now=reading.now, age_now=reading.age_now, evidence=reading.of(session)
+    )
 
 
 class SeriesKeeper(Protocol):

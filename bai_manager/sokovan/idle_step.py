@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from bai_manager.sokovan.idle import idle_verdict
+from bai_manager.sokovan.idle_facts import judged
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
 
-    from bai_manager.sokovan.idle import IdleRules, RunningSession, Verdict
-    from bai_manager.sokovan.idle_facts import IdleFacts, IdleReading
+    from bai_manager.sokovan.idle import RunningSession, Verdict
+    from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.types.clock import Clock
 
 
@@ -54,10 +54,3 @@ class IdleStep:
             ):
                 ended.append((session, verdict))
         return ended
-
-
-def judged(session: RunningSession, rules: IdleRules, reading: IdleReading) -> Verdict | None:
-    """The verdict that ends the session, from what was read."""
-    return idle_verdict(
-        session, rules, now=reading.now, age_now=reading.age_now, evidence=reading.of(session)
-    )

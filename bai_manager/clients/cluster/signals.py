@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 _STATISTICS, _RATE_LIMIT, _STREAM_LIVE, _STREAM = 0, 1, 2, 4
 _CACHE_LIFE: Final = 300
 _PRESET_CHECKS: Final = "resource_preset:check:*"
+_USED: Final = ("keypair.concurrency_used.", "keypair.sftp_concurrency_used.")
+_SCHEDULE: Final = "schedule:schedule"
 _METADATA: Final = '{"request_id":null,"user":null}'
 _MARKS: Final = {
-    SessionStatus.PENDING: "schedule:schedule",
+    SessionStatus.PENDING: _SCHEDULE,
     SessionStatus.TERMINATING: "schedule:terminate",
-    SessionStatus.CANCELLED: "schedule:schedule",
+    SessionStatus.CANCELLED: _SCHEDULE,
 }
 
 
@@ -69,7 +71,8 @@ class ManagerSignals:
             statistics, live, stream = clients
             if mark := _MARKS.get(change.status):
                 await live.set(mark, "1")
-            await _drop(statistics, *_usage_of(change.access_key), matching=_PRESET_CHECKS)
+            await _drop(statistics, _PRESET_CHECKS)
+            await statistics.delete(*_usage_of(change.access_key))
             message = _scheduling_event(change)
             await stream.set(f"session_scheduler.{change.session_id}", message, ex=_CACHE_LIFE)
             await stream.publish("events_all", message)
@@ -85,7 +88,19 @@ class ManagerSignals:
     async def forget_presets(self) -> None:
         """Drop presets, and which of them fit where."""
         async with self._databases(_STATISTICS) as (statistics,):
-            await _drop(statistics, matching="resource_preset:*")
+            await _drop(statistics, "resource_preset:*")
+
+    async def forget_room(self) -> None:
+        """Drop what fits where, and have the manager look what may start now."""
+        async with self._databases(_STATISTICS, _STREAM_LIVE) as (statistics, live):
+            await _drop(statistics, _PRESET_CHECKS)
+            await live.set(_SCHEDULE, "1")
+
+    async def forget_usage(self) -> None:
+        """The same, and drop the counters of sessions of every key pair."""
+        async with self._databases(_STATISTICS, _STREAM_LIVE) as (statistics, live):
+            await _drop(statistics, _PRESET_CHECKS, *(f"{counter}*" for counter in _USED))
+            await live.set(_SCHEDULE, "1")
 
     @asynccontextmanager
     async def _databases(self, *numbers: int) -> AsyncIterator[list[Valkey]]:
@@ -138,16 +153,14 @@ def valkey_unreachable(url: str, error: Exception, timeout: float) -> ValkeyUnre
 
 
 def _usage_of(access_key: str) -> tuple[str, str]:
-    return (
-        f"keypair.concurrency_used.{access_key}",
-        f"keypair.sftp_concurrency_used.{access_key}",
-    )
+    compute, sftp = (f"{counter}{access_key}" for counter in _USED)
+    return compute, sftp
 
 
-async def _drop(client: Valkey, *names: str, matching: str) -> None:
+async def _drop(client: Valkey, *patterns: str) -> None:
     """Figures that the manager computes again from the database once they are gone."""
-    found = [key async for key in client.scan_iter(matching, count=1000)]
-    await client.delete("system.total_resource_slots", *names, *found)
+    found = [key for pattern in patterns async for key in client.scan_iter(pattern, count=1000)]
+    await client.delete("system.total_resource_slots", *found)
 
 
 def _scheduling_event(change: SessionChange) -> str:
