@@ -416,15 +416,18 @@ async def test_full_disk_of_this_machine_ends_a_download_and_it_goes_on_later(
     monkeypatch: pytest.MonkeyPatch,
     fits: int,
 ) -> None:
-    """Also where the disk is slow, so that all writing but the first is left to a thread."""
+    """Also where the disk is slow, so that all writing but the first is left to a thread.
+
+    What comes after that has room again, and must not be written behind a gap.
+    """
     data, written, write = os.urandom(3 * 2**20), 0, os.pwritev
     await put(storage, folder, "file", data)
 
     def full(fd: int, buffers: list[memoryview], offset: int) -> int:
         nonlocal written
-        if written == fits:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written += 1
+        if written == fits + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(fd, buffers, offset)
 
     with monkeypatch.context() as patched:

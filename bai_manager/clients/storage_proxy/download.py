@@ -327,8 +327,10 @@ class _Writer:
     async def _written(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
+            behind, self._chunks = self._chunks, []  # of no use behind what was not written
             with here("the download"):
                 await writing
+            self._chunks = behind
 
 
 def _skipped(entry: FileEntry, name: str) -> FileResult:
