@@ -36,7 +36,9 @@ class ListingSink(NullSink):
 
     def __init__(self, output: OutputOptions, columns: Sequence[Column[VFolderFile]]) -> None:
         self._output = output
-        self._rows = row_writer(output, columns, name=lambda file: file.path, noun="files")
+        self._rows = row_writer(
+            output, columns, name=lambda file: file.path, noun="files", has_filters=False
+        )
         self._taken = 0
 
     def listed(self, file: VFolderFile) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bai_manager.clients.probes import ServiceUnreachable, storage_probe
+from bai_manager.clients.probes import ServiceUnreachable, StorageProbe
 from bai_manager.clients.storage_proxy import wire
 from bai_manager.clients.storage_proxy.errors import AuthorityUnreadable, StorageUnreachable
 from bai_manager.clients.storage_proxy.http import HttpStorageClient
@@ -77,10 +77,10 @@ async def test_its_health_is_asked_by_the_same_authority(
 ) -> None:
     secret, authority = Secret(SECRET), tmp_path / "authority.pem"
     async with proxy:
-        trusting = storage_probe("secure", proxy.url, secret, verify=True, ca_file=authority)
+        trusting = StorageProbe("secure", proxy.url, secret, verify=True, ca_file=authority)
         assert (await trusting.ask()).version == "25.17.0"
         with pytest.raises(ServiceUnreachable):
-            await storage_probe("secure", proxy.url, secret, verify=True).ask()
+            await StorageProbe("secure", proxy.url, secret, verify=True).ask()
 
 
 async def test_unknown_authority_is_not_trusted_and_said(proxy: FaultServer) -> None:
