@@ -174,8 +174,11 @@ async def test_input_is_asked_for_and_given(kernel: KernelUnderTest) -> None:
 
 
 async def test_interrupt_ends_the_run_but_not_the_kernel(kernel: KernelUnderTest) -> None:
-    code = "import time\nkept = 1\ntime.sleep(60)"
-    assert (await kernel.turn(code, run_id="r", flush_timeout=0.1)).exit_code is None
+    code = "import time\nkept = 1\nprint('asleep')\ntime.sleep(60)"
+    told = await kernel.turn(code, run_id="r", flush_timeout=0.1)
+    while "asleep" not in text_of(told.console, "stdout"):
+        assert told.exit_code is None
+        told = await kernel.turn(run_id="r", mode=ExecutionMode.CONTINUE, flush_timeout=0.1)
     await kernel.agent.interrupt_kernel(kernel.id)
     told = await kernel.turn(run_id="r", mode=ExecutionMode.CONTINUE)
     assert told.status is ExecutionStatus.FINISHED
