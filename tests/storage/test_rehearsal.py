@@ -115,3 +115,20 @@ async def test_what_the_storage_would_refuse_is_refused(
         with pytest.raises(error):
             await call(rehearsal, folder)
     assert await names(storage, folder, recursive=True) == ["sub", "sub/file"]
+
+
+async def test_a_limit_that_would_be_set_is_told(
+    rehearsal: RehearsalStorage, storage: LocalStorageClient, folder: FolderRef
+) -> None:
+    scope, before = scope_of(folder), await storage.quota_scope(folder.volume, scope_of(folder))
+    await rehearsal.set_quota(folder.volume, scope, 5)
+    told = await rehearsal.quota_scope(folder.volume, scope)
+    assert (told.used_bytes, told.limit_bytes) == (before.used_bytes, 5)
+    await rehearsal.unset_quota(folder.volume, scope)
+    assert (await rehearsal.quota_scope(folder.volume, scope)).limit_bytes is None
+    other = new_scope()
+    await rehearsal.set_quota(folder.volume, other, 7)
+    assert (await rehearsal.quota_scope(folder.volume, other)).limit_bytes == 7
+    assert await storage.quota_scope(folder.volume, scope) == before
+    with pytest.raises(QuotaScopeMissing):
+        await storage.quota_scope(folder.volume, other)

@@ -92,6 +92,15 @@ def test_removing_says_what_is_lost_and_takes_all_or_nothing(shelf: Shelf, run: 
     assert shelf.stored() == {}
 
 
+def test_a_folder_below_none_says_how_both_are_made(shelf: Shelf, run: Run) -> None:
+    refused = run("mkdir", "a/b/c")
+    assert refused.code == 3
+    assert "There is no a/b in the folder" in refused.err
+    assert "-p" in refused.err
+    assert run("mkdir", "a/b/c", "-p").code == 0
+    assert (shelf.place / "a" / "b" / "c").is_dir()
+
+
 def test_dry_run_refuses_what_would_fail_and_changes_nothing(shelf: Shelf, run: Run) -> None:
     shelf.fill({"a": b"1", "sub/b": b"2"})
     assert run("rm", "sub", "--dry-run").code == 5

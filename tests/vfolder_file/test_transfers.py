@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +81,27 @@ def test_failure_of_the_only_file_is_its_own(shelf: Shelf, run: Run) -> None:
     assert shelf.stored() == {"taken": b"old"}
     assert run("upload", str(shelf.here / "nothing")).code == 1
     assert run("download", "nothing").code == 3
+
+
+def test_of_several_sources_those_that_are_there_are_moved(shelf: Shelf, run: Run) -> None:
+    here = make_tree(shelf.here, {"good": b"1"})
+    done = run("upload", str(here / "missing"), str(here / "good"), "-o", "json")
+    results = {Path(one["path"]).name: one["result"] for one in json.loads(done.out)}
+    assert (done.code, results) == (7, {"missing": "failed", "good": "transferred"})
+    back = ("download", "good", "gone", "--to", str(here / "back"), "-o", "json")
+    done = run(*back)
+    results = {one["path"]: one["result"] for one in json.loads(done.out)}
+    assert (done.code, results) == (7, {"good": "transferred", "gone": "failed"})
+    assert (here / "back" / "good").read_bytes() == b"1"
+
+
+def test_dry_run_refuses_to_put_a_file_where_a_folder_is(shelf: Shelf, run: Run) -> None:
+    shelf.fill({"src/a.csv/in the way": b"", "file": b""})
+    source = make_tree(shelf.here / "src", {"a.csv": b"1", "b.csv": b"2"})
+    done = run("upload", str(source), "--dry-run", "-o", "json")
+    results = {one["path"]: one["result"] for one in json.loads(done.out)}
+    assert (done.code, results) == (7, {"a.csv": "failed", "b.csv": "transferred"})
+    assert run("upload", str(source / "b.csv"), "--to", "file/b.csv", "--dry-run").code == 5
 
 
 def test_dry_run_tells_what_would_be_moved(shelf: Shelf, run: Run) -> None:

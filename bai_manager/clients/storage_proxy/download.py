@@ -99,14 +99,27 @@ async def download_all(
     Symbolic links are skipped. A file grows in ``<name>.<12 hex>.part`` beside its place, from
     which the same call goes on, and appears complete, with the time it has in the folder; one
     that is there with the same size and time is not fetched again. A folder that the storage
-    does not list in full (``ListingCut``) is a failed result of its own. Raises ``FileMissing``
-    if a source is not there, and what ends all (``transfer.ENDS_ALL``).
+    does not list in full (``ListingCut``) is a failed result of its own. One of
+    several sources that is not there is one too; raises ``FileMissing`` if the only one is not,
+    and what ends all (``transfer.ENDS_ALL``).
     """
     options, observer = options or TransferOptions(), observer or Unobserved()
     receiver = _Receiver(storage, folder, options, observer)
-    entries = [await storage.stat(folder, one.source) for one in downloads]
+    if len(downloads) == 1:
+        entries: list[FileEntry | FileResult] = [await storage.stat(folder, downloads[0].source)]
+    else:
+        entries = [await _looked_at(storage, folder, one) for one in downloads]
     items = receiver.each([*zip(downloads, entries, strict=True)])
     return await transfer_all(items, receiver.fetch, options.in_flight, observer)
+
+
+async def _looked_at(
+    storage: StorageClient, folder: FolderRef, one: Download
+) -> FileEntry | FileResult:
+    try:
+        return await storage.stat(folder, one.source)
+    except BackendAIError as error:
+        return failed(one.label or one.source, error)
 
 
 async def read_stream(
@@ -160,10 +173,12 @@ class _Receiver:
         self._filter = Filter(options.include, options.exclude)
 
     async def each(
-        self, planned: Sequence[tuple[Download, FileEntry]]
+        self, planned: Sequence[tuple[Download, FileEntry | FileResult]]
     ) -> AsyncIterator[_Item | FileResult]:
         for one, entry in planned:
-            if entry.kind is EntryKind.FOLDER:
+            if isinstance(entry, FileResult):
+                yield entry
+            elif entry.kind is EntryKind.FOLDER:
                 if not self._options.rehearse:
                     with here(one.target):
                         one.target.mkdir(parents=True, exist_ok=True)

@@ -215,10 +215,10 @@ class FolderExists(Conflict):
 class FileMissing(NotFound):
     error_code = "vfolder_access_not-found"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, hint: str | None = None) -> None:
         super().__init__(
             f"There is no {printable(path)} in the folder.",
-            hint="See what there is with 'bai-manager vfolder ls'.",
+            hint=hint or "See what there is with 'bai-manager vfolder ls'.",
             details=_about(path),
         )
 
@@ -238,6 +238,9 @@ class NotAFolder(Conflict):
             f"{printable(path)} is no folder, or goes through something that is none.",
             details=_about(path),
         )
+
+
+TAKES_ALL: Final = "With --recursive it is removed with all that is in it."
 
 
 class IsAFolder(Conflict):

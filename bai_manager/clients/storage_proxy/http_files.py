@@ -17,6 +17,7 @@ from bai_manager.clients.storage_proxy.answers import (
     made_folder_failure,
 )
 from bai_manager.clients.storage_proxy.errors import (
+    TAKES_ALL,
     ConnectionBroke,
     FileChanged,
     FileExists,
@@ -228,7 +229,7 @@ class HttpFiles(HttpVolumes):
             entry = found.get(name) or await self._stat_unlisted(folder, (*parent, name))
             self._refuse_link(entry, "remove")
             if entry.kind is EntryKind.FOLDER and not recursive:
-                raise IsAFolder(path, hint="Say so to remove it with all that is in it.")
+                raise IsAFolder(path, hint=TAKES_ALL)
 
     @staticmethod
     def _refuse_link(entry: FileEntry, verb: str) -> None:

@@ -17,6 +17,7 @@ from bai_manager.clients.storage_proxy.beneath import (
     time_of,
 )
 from bai_manager.clients.storage_proxy.errors import (
+    TAKES_ALL,
     FileExists,
     FileMissing,
     IsAFolder,
@@ -78,7 +79,7 @@ class LocalFiles:
     def delete(self, paths: Sequence[str], *, recursive: bool, trash: Trash) -> None:
         for path in paths:
             if self.stat(join(split_entry(path))).kind is EntryKind.FOLDER and not recursive:
-                raise IsAFolder(path, hint="Say so to remove it with all that is in it.")
+                raise IsAFolder(path, hint=TAKES_ALL)
         for path in paths:
             parts = split_entry(path)
             # one of several may have been in another

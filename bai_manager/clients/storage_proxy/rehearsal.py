@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.storage_proxy.errors import (
+    TAKES_ALL,
     FileExists,
     FileMissing,
     FolderExists,
     FolderMissing,
     IsAFolder,
     PathRefused,
+    QuotaScopeMissing,
 )
 from bai_manager.clients.storage_proxy.paths import split_entry
 from bai_manager.clients.storage_proxy.protocol import (
@@ -42,6 +44,7 @@ class RehearsalStorage:
         self.name = real.name
         self._real = real
         self._made: set[FolderRef] = set()
+        self._limits: dict[tuple[str, QuotaScopeID], int | None] = {}
 
     async def aclose(self) -> None:
         await self._real.aclose()
@@ -53,6 +56,12 @@ class RehearsalStorage:
         return await self._real.volume_usage(volume)
 
     async def quota_scope(self, volume: str, scope: QuotaScopeID) -> QuotaScopeUsage:
+        if (volume, scope) in self._limits:
+            used = (await self._kept(volume, scope)).used_bytes
+            return QuotaScopeUsage(used_bytes=used, limit_bytes=self._limits[volume, scope])
+        return await self._present(volume, scope)
+
+    async def _present(self, volume: str, scope: QuotaScopeID) -> QuotaScopeUsage:
         if any((folder.volume, folder.id.quota_scope) == (volume, scope) for folder in self._made):
             return QuotaScopeUsage(used_bytes=None, limit_bytes=None)
         return await self._real.quota_scope(volume, scope)
@@ -63,10 +72,11 @@ class RehearsalStorage:
         pass
 
     async def set_quota(self, volume: str, scope: QuotaScopeID, limit_bytes: int) -> None:
-        pass
+        self._limits[volume, scope] = limit_bytes
 
     async def unset_quota(self, volume: str, scope: QuotaScopeID) -> None:
         await self.quota_scope(volume, scope)
+        self._limits[volume, scope] = None
 
     async def create_folder(
         self,
@@ -141,7 +151,7 @@ class RehearsalStorage:
         for path in paths:
             split_entry(path)
             if (await self._real.stat(folder, path)).kind is EntryKind.FOLDER and not recursive:
-                raise IsAFolder(path, hint="Say so to remove it with all that is in it.")
+                raise IsAFolder(path, hint=TAKES_ALL)
 
     def read_file(
         self, folder: FolderRef, path: str, *, offset: int = 0, expected: FileEntry | None = None
@@ -168,6 +178,13 @@ class RehearsalStorage:
 
     async def checksum(self, folder: FolderRef, path: str) -> str:
         return await self._real.checksum(folder, path)
+
+    async def _kept(self, volume: str, scope: QuotaScopeID) -> QuotaScopeUsage:
+        """As it is; nothing is used of a scope that would be made now."""
+        try:
+            return await self._present(volume, scope)
+        except QuotaScopeMissing:
+            return QuotaScopeUsage(used_bytes=0, limit_bytes=None)
 
     async def _found(self, folder: FolderRef, path: str) -> FileEntry | None:
         try:

@@ -27,7 +27,7 @@ from bai_manager.clients.storage_proxy.errors import (
 from bai_manager.clients.storage_proxy.journal import UploadJournal, Version
 from bai_manager.clients.storage_proxy.paths import join, split_entry, split_path
 from bai_manager.clients.storage_proxy.patterns import Filter
-from bai_manager.clients.storage_proxy.protocol import CHUNK, UploadSession
+from bai_manager.clients.storage_proxy.protocol import CHUNK, EntryKind, UploadSession
 from bai_manager.clients.storage_proxy.threads import in_thread
 from bai_manager.clients.storage_proxy.transfer import (
     FileResult,
@@ -99,14 +99,15 @@ async def upload_all(
 
     Symbolic links below a source are skipped. With ``journal_folder`` the same call goes on
     where an earlier one was stopped: files that are through are not sent again, and one that
-    was being sent is continued. Raises ``LocalFailure`` if a source is not there,
-    ``TransferBusy``, and what ends all (``transfer.ENDS_ALL``).
+    was being sent is continued. One of several sources that is not there is a failed result;
+    raises ``LocalFailure`` if the only one is not, ``TransferBusy``, and what ends all
+    (``transfer.ENDS_ALL``).
     """
     options, observer = options or TransferOptions(), observer or Unobserved()
     of = "\n".join(
         f"{one.source.absolute()} to {storage.name}:{folder}/{one.target}" for one in uploads
     )
-    planned = [_planned(one) for one in uploads]
+    planned = [_planned(uploads[0])] if len(uploads) == 1 else [_looked_at(one) for one in uploads]
     with opened_journal(journal_folder, of) as journal:
         sender = _Sender(storage, folder, options, observer, journal)
         items = sender.each(planned)
@@ -114,6 +115,13 @@ async def upload_all(
         if not summary.failed:
             journal.forget()
     return summary
+
+
+def _looked_at(one: Upload) -> tuple[Upload, tuple[str, ...], bool] | FileResult:
+    try:
+        return _planned(one)
+    except LocalFailure as error:
+        return failed(one.label or one.source.name, error)
 
 
 def _planned(one: Upload) -> tuple[Upload, tuple[str, ...], bool]:
@@ -188,9 +196,13 @@ class _Sender:
         self._filter = Filter(options.include, options.exclude)
 
     async def each(
-        self, planned: Sequence[tuple[Upload, tuple[str, ...], bool]]
+        self, planned: Sequence[tuple[Upload, tuple[str, ...], bool] | FileResult]
     ) -> AsyncIterator[_Source | FileResult]:
-        for one, target, is_folder in planned:
+        for each in planned:
+            if isinstance(each, FileResult):
+                yield each
+                continue
+            one, target, is_folder = each
             if is_folder:
                 async for item in self.below(one.source, target, one.label):
                     yield item
@@ -273,7 +285,7 @@ class _Sender:
             self._observer.moved(version.size)
             return FileResult(path=name, outcome=Outcome.UNCHANGED, size=version.size)
         try:
-            await self._refuse_to_replace(target)
+            await self._refuse_taken(target)
             if self._options.rehearse:
                 return FileResult(path=name, outcome=Outcome.TRANSFERRED, size=version.size)
             await self._send(fd, version)
@@ -285,14 +297,17 @@ class _Sender:
             path=name, outcome=Outcome.TRANSFERRED, size=version.size, checksum=checksum
         )
 
-    async def _refuse_to_replace(self, target: str) -> None:
-        if self._options.replace:
-            return
+    async def _refuse_taken(self, target: str) -> None:
+        if self._options.replace and not self._options.rehearse:
+            return  # the storage looks
         try:
-            await self._storage.stat(self._folder, target)
-        except (FileMissing, NotAFolder):
+            found = await self._storage.stat(self._folder, target)
+        except FileMissing:
             return
-        raise FileExists(target)
+        if found.kind is EntryKind.FOLDER:
+            raise IsAFolder(target)
+        if not self._options.replace:
+            raise FileExists(target)
 
     async def _send(self, fd: int, version: Version) -> None:
         progress = Progress(self._observer)

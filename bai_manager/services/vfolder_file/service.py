@@ -111,9 +111,13 @@ class VFolderFileService:
 
     async def make_folder(self, action: MakeVFolderPathAction) -> VFolderPathsActionResult:
         storage, folder = await self._write(action)
-        await storage.make_folder(
-            folder, action.path, parents=action.parents, exist_ok=action.parents
-        )
+        try:
+            await storage.make_folder(
+                folder, action.path, parents=action.parents, exist_ok=action.parents
+            )
+        except FileMissing:
+            above = action.path.strip("/").rpartition("/")[0]
+            raise FileMissing(above, hint="'vfolder mkdir -p' makes what is above, too.") from None
         return VFolderPathsActionResult(paths=[VFolderPath(path=action.path)])
 
     async def move_file(self, action: MoveVFolderFileAction) -> VFolderPathsActionResult:
