@@ -27,15 +27,19 @@ if TYPE_CHECKING:
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.import_journal import ImportJournal
+    from bai_manager.clients.live.idle import ValkeyIdleFacts
     from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.config import Config
+    from bai_manager.repositories.idle import IdleRepository
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.metric.sink import SeriesSink
     from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle import IdleRules
+    from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -247,20 +251,58 @@ class Parts:
         )
 
     def _idle_step(self) -> IdleStep:
-        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
-        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
-        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
         from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
 
         return IdleStep(
-            store=IdleRepository(self.database),
-            agents=self.agents,
-            series=IdleSeriesFile(
-                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
-            ),
-            rules=idle_rules(**dict(self._config.settings.idle)),
+            store=self.idle_rows,
+            facts=self._idle_facts(read_only=self._dry_run),
             clock=self._clock,
         )
+
+    @cached_property
+    def idle_rows(self) -> IdleRepository:
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+
+        return IdleRepository(self.database)
+
+    @cached_property
+    def idle_facts(self) -> IdleFacts:
+        """For looking at: no sample is kept."""
+        return self._idle_facts(read_only=True)
+
+    def _idle_facts(self, *, read_only: bool) -> IdleFacts:
+        """``read_only`` keeps no sample."""
+        from bai_manager.sokovan.idle_facts import (  # noqa: PLC0415
+            ClusterIdleFacts,
+            LocalIdleFacts,
+        )
+
+        settings = self._config.settings
+        if settings.kind == "cluster":
+            return ClusterIdleFacts(
+                rules=self._idle_rules, live=self.idle_live, time=self.idle_rows.time
+            )
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+
+        return LocalIdleFacts(
+            agents=self.agents,
+            series=IdleSeriesFile(self._config.paths.data_dir / "idle.json", read_only=read_only),
+            rules=idle_rules(**dict(settings.idle)),
+            clock=self._clock,
+        )
+
+    async def _idle_rules(self) -> IdleRules:
+        from bai_manager.clients.cluster.idle_rules import PREFIX, idle_rules_of  # noqa: PLC0415
+
+        return idle_rules_of(await self.etcd.get_prefix(PREFIX))
+
+    @cached_property
+    def idle_live(self) -> ValkeyIdleFacts:
+        from bai_manager.clients.live.idle import ValkeyIdleFacts  # noqa: PLC0415 - clusters only
+
+        valkey = self._config.settings.valkey
+        return ValkeyIdleFacts(valkey.url, password=valkey.password, timeout=valkey.timeout)
 
     @cached_property
     def passes(self) -> PassLog:

@@ -99,12 +99,16 @@ class PeopleServices(WorkServices):
         from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
         from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
         from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+        from bai_manager.services.policy.storage_use import ScopeUses  # noqa: PLC0415
 
         return PolicyService(
             policies=PolicyRepository(self.database),
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
+            uses=ScopeUses(storage=StorageRepository(self.database), storages=self.storages),
+            idle=self.idle_facts,
             clock=self._clock,
         )
 

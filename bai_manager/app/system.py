@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.scheduler.service import SchedulerService
+    from bai_manager.services.session_idle.service import SessionIdleService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
@@ -43,6 +44,28 @@ class SystemServices(PeopleServices):
             scheduled_by="this machine" if embedded else "manager",
             clock=self._clock,
         )
+
+    @cached_property
+    def session_idle_service(self) -> SessionIdleService:
+        from bai_manager.services.session_idle.service import (  # noqa: PLC0415
+            SessionIdleService,
+        )
+
+        return SessionIdleService(
+            sessions=self.sessions,
+            rows=self.idle_rows,
+            facts=self.idle_facts,
+            step=self._idle_step(),
+            leader=self._leading_manager,
+            scheduler=self.scheduler,
+            warn=self._warn,
+        )
+
+    async def _leading_manager(self) -> str | None:
+        """None: there is none, as on one machine. Raises what keeps that from being known."""
+        if self._config.settings.kind != "cluster":
+            return None
+        return await self.idle_live.leader()
 
     @cached_property
     def agent_service(self) -> AgentService:
@@ -163,7 +186,7 @@ class SystemServices(PeopleServices):
             yield probes.ValkeyProbe(self.signals)
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
-                yield probes.storage_probe(
+                yield probes.StorageProbe(
                     name,
                     proxy.manager_url,
                     proxy.secret,

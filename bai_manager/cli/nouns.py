@@ -63,6 +63,7 @@ NOUNS: Mapping[str, Noun] = {
             Part("session_why", "why-pending fits"),
             Part("session_service", group="service"),
             Part("session_commit", "commit commit-status convert-to-image"),
+            Part("session_idle", "idle end-idle"),
         ),
     ),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
@@ -74,6 +75,7 @@ NOUNS: Mapping[str, Noun] = {
         "Virtual folders, their files and who shares them.",
         _WORK,
         (
+            Part("vfolder_trash", "delete restore recover purge"),
             Part("vfolder_files", "ls du cat mkdir mv rm"),
             Part("vfolder_transfer", "upload download"),
             Part("vfolder_invitation", group="invitation"),

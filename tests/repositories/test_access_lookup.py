@@ -121,7 +121,7 @@ async def _seed(connection: AsyncConnection) -> tuple[World, Person, Person, Per
 
 @pytest.fixture(scope="module", params=["oneshot", "migrated"])
 def seen(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Seen]:
-    with postgres_server.new_database(postgres_server.ensure_template(request.param)) as url:
+    with postgres_server.emptied_database(request.param) as url:
         yield Seen(url, *seeded(url, _seed))
 
 

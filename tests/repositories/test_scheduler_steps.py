@@ -39,6 +39,7 @@ from tests.sessions.facts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from pathlib import Path
     from uuid import UUID
@@ -63,6 +64,7 @@ _WATCH = (
     "CREATE TRIGGER watch AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION watch()",
     "CREATE TRIGGER watch AFTER UPDATE ON kernels FOR EACH ROW EXECUTE FUNCTION watch()",
 )
+_UNWATCH = ("DROP TABLE seen", "DROP FUNCTION watch CASCADE")  # or the database is used no more
 # What a kernel of a dry run has in common with the one that the rows were recorded from.
 _SAME_BEFORE = {"attached_devices", "repl_in_port", "repl_out_port", "stdin_port", "stdout_port"}
 
@@ -113,7 +115,7 @@ class Cluster:
 
 
 @pytest.fixture
-async def cluster(shaped_db: Database, tmp_path: Path) -> Cluster:
+async def cluster(shaped_db: Database, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with shaped_db.transaction() as connection:
         world = await seed_world(connection)
         for statement in _WATCH:
@@ -122,7 +124,10 @@ async def cluster(shaped_db: Database, tmp_path: Path) -> Cluster:
     store = SchedulerRepository(shaped_db)
     pool = AgentPool({"local": lambda _id, _addr: agent}, resident=[("i-local", "local://")])
     runner = SchedulerRunner(store=store, agents=pool, clock=system_clock)
-    return Cluster(shaped_db, world, SessionRepository(shaped_db), store, runner)
+    yield Cluster(shaped_db, world, SessionRepository(shaped_db), store, runner)
+    async with shaped_db.transaction() as connection:
+        for statement in _UNWATCH:
+            await connection.execute(text(statement))
 
 
 async def test_each_step_up_and_down_changes_the_columns_a_manager_changes(

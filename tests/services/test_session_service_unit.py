@@ -115,6 +115,7 @@ def _spec(
         group_id=PROJECT,
         scaling_group=group or _group(),
         agents=agents,
+        dotfiles=(),
         now=NOW,
     )
 

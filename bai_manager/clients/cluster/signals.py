@@ -11,6 +11,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.clients.faults import fault_of
 from bai_manager.errors import ConfigurationError, Unreachable
 from bai_manager.types.status import SessionStatus
 
@@ -103,38 +104,52 @@ class ManagerSignals:
 
     @asynccontextmanager
     async def _databases(self, *numbers: int) -> AsyncIterator[list[Valkey]]:
-        clients = [self._client(number) for number in numbers]
+        clients = [
+            valkey_client(self.url, number, password=self._password, timeout=self._timeout)
+            for number in numbers
+        ]
         from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
 
         try:
             yield clients
         except (ValkeyError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+            raise valkey_unreachable(self.url, error, self._timeout) from error
         finally:
             for client in clients:
                 await client.aclose()
 
-    def _client(self, database: int) -> Valkey:
-        try:
-            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-        except ImportError as error:
-            raise ValkeyClientMissing(
-                "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
-            ) from error
-        client: Valkey = Valkey.from_url(
-            self.url,
-            db=database,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-        )
-        return client
 
-    def _unreachable(self, error: Exception) -> ValkeyUnreachable:
+def valkey_client(url: str, database: int, *, password: Secret | None, timeout: float) -> Valkey:
+    """A client that connects when it is used. Raises ``ValkeyClientMissing``."""
+    try:
+        from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
+    except ImportError as error:
+        raise ValkeyClientMissing(
+            "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
+        ) from error
+    client: Valkey = Valkey.from_url(
+        url,
+        db=database,
+        password=password.reveal() if password else None,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+    )
+    return client
+
+
+def valkey_unreachable(url: str, error: Exception, timeout: float) -> ValkeyUnreachable:
+    """What an error of the client means."""
+    from valkey.exceptions import AuthenticationError, ResponseError  # noqa: PLC0415 - as above
+
+    if isinstance(error, AuthenticationError | ResponseError):
         return ValkeyUnreachable(
-            f"Valkey at {self.url} does not answer: {str(error) or type(error).__name__}.",
-            hint="Its address is valkey.url: 'bai-manager config show --origin'.",
+            f"Valkey at {url} refuses: {str(error).rstrip('.')}.",
+            hint="Check valkey.password of the profile.",
         )
+    return ValkeyUnreachable(
+        f"Valkey at {url} does not answer: {fault_of(error, within=timeout)}.",
+        hint="Its address is valkey.url: 'bai-manager config show --origin'.",
+    )
 
 
 def _usage_of(access_key: str) -> tuple[str, str]:

@@ -182,7 +182,7 @@ def refuse_overlapping_sources(requests: Sequence[MountRequest]) -> None:
     sources = [posixpath.normpath(f"{one.folder}/{one.subpath}") for one in requests]
     for one, other in combinations(sources, 2):
         if paths_overlap(one, other):
-            raise MountsOverlap(one, other)
+            raise MountsOverlap(one, other, same_source=True)
 
 
 def _requested(request: MountRequest, found: Sequence[VFolderData]) -> VFolderData:

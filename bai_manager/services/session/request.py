@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import uuid5
 
+from bai_manager.services.session.dotfiles import told_to_agents
 from bai_manager.services.session.errors import (
     ImageNotAllowed,
     InvalidSessionParameters,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     )
     from bai_manager.sokovan.quota import LimitBreach
     from bai_manager.sokovan.snapshot import AgentSnapshot
+    from bai_manager.types.dotfiles import GivenDotfile
     from bai_manager.types.resource_slot import SlotUnit
 
 _MOST_KERNELS: Final = 10_000
@@ -154,6 +156,7 @@ class SessionRequest:
         group_id: UUID,
         scaling_group: AllowedGroup,
         agents: Sequence[AgentSnapshot],
+        dotfiles: Sequence[GivenDotfile],
         now: datetime,
     ) -> SessionSpec:
         """The rows to be, with slots filled in from the image.
@@ -191,7 +194,7 @@ class SessionRequest:
                     scaling_group.allow_fractional_resource_fragmentation
                 ),
             },
-            internal_data={"dotfiles": []},
+            internal_data={"dotfiles": told_to_agents(dotfiles)},
             startup_command=action.startup_command,
             bootstrap_script=action.bootstrap_script or owner.bootstrap_script or None,
             starts_at=action.starts_at,
