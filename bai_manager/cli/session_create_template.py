@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bai_manager.services.template.actions import GetTemplateAction
-from bai_manager.services.template.body import nodes, session_fields
+from bai_manager.services.template.body import cluster_mode, nodes, session_fields
 from bai_manager.services.template.errors import TemplateNotApplicable
 from bai_manager.services.template.types import TemplateType
 
@@ -66,7 +66,11 @@ async def _fields(processor: ActionProcessor, template: TemplateData) -> dict[st
             " created here are alike.",
             hint="Let all nodes name one task.",
         )
-    return {**session_fields(tasks[0]), "cluster_size": sum(count for _, count in listed)}
+    return {
+        **session_fields(tasks[0]),
+        "cluster_size": sum(count for _, count in listed),
+        "cluster_mode": cluster_mode(template),
+    }
 
 
 def _given(ctx: typer.Context, option: str) -> bool:

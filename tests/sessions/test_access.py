@@ -45,6 +45,11 @@ from bai_manager.services.session_commit.actions import (
     ConvertSessionToImageAction,
     GetCommitStatusAction,
 )
+from bai_manager.services.session_idle.actions import (
+    EndIdleSessionsAction,
+    GetIdleChecksAction,
+    ListIdleChecksAction,
+)
 from bai_manager.services.session_inside.actions import (
     CompleteAction,
     DownloadFileAction,
@@ -85,6 +90,7 @@ READS: Sequence[Make] = (
     lambda name: GetTimelineAction(session=name),
     lambda name: GetDependencyGraphAction(session=name),
     lambda name: GetAbusingReportAction(session=name),
+    lambda name: GetIdleChecksAction(session=name),
     lambda name: ListServicesAction(session=name),
     lambda name: GetCommitStatusAction(session=name),
 )
@@ -115,12 +121,14 @@ USES: Sequence[Make] = (
 OF_A_KEY_PAIR: tuple[Sequence[Make], Sequence[Make]] = (
     (
         lambda owner: ListSessionsAction(owner=owner),
+        lambda owner: ListIdleChecksAction(owner=owner),
         lambda owner: MatchSessionsAction(prefix="train", owner=owner),
     ),
     (lambda owner: CreateSessionAction(name="new-1", image="python", owner=owner),),
 )
 """The same of all that somebody has."""
-OF_ALL = ListSessionsAction(everybody=True)
+OF_ALL = (ListSessionsAction(everybody=True), ListIdleChecksAction(everybody=True))
+ENDING_IDLE = EndIdleSessionsAction()
 OF_WHAT_IS_SEEN = CheckAndTransitStatusBatchAction(sessions=("train-1",))
 
 PEOPLE = ("root", "admin", "other_admin", "alice", "bob", "monitor")
@@ -245,8 +253,13 @@ async def test_what_somebody_has_is_listed_and_added_to_by_the_owner_and_those_a
 
 
 async def test_all_sessions_are_listed_by_superadmins_and_monitors(site: Site) -> None:
-    allowed = {name for name in site.people if await site.outcomes(name, [OF_ALL]) == {"allowed"}}
+    allowed = {name for name in site.people if await site.outcomes(name, OF_ALL) == {"allowed"}}
     assert allowed == {"root", "monitor"}
+
+
+async def test_what_is_idle_is_ended_by_superadmins(site: Site) -> None:
+    found = {name: await site.outcomes(name, [ENDING_IDLE]) for name in site.people}
+    assert [name for name, outcome in found.items() if outcome == {"allowed"}] == ["root"]
 
 
 async def test_statuses_of_what_one_sees_are_checked_by_whoever_may_change_something(
@@ -268,7 +281,7 @@ async def test_what_was_denied_is_in_the_timeline_of_the_session(site: Site) -> 
 
 
 def test_no_action_on_sessions_is_left_out() -> None:
-    made = [*(make("a") for make in (*READS, *USES)), OF_ALL, OF_WHAT_IS_SEEN]
+    made = [*(make("a") for make in (*READS, *USES)), *OF_ALL, OF_WHAT_IS_SEEN, ENDING_IDLE]
     made += [make("a") for kind in OF_A_KEY_PAIR for make in kind]
     known = {action for action in actions() if action.entity_type is EntityType.SESSION}
     assert {type(action) for action in made} == known

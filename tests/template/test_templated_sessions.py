@@ -24,10 +24,11 @@ def test_a_session_is_what_template_and_options_say(shared: Door, typed: Typed) 
     assert (session["tag"], session["images"]) == ("mine", ["local/stable/python:3.11-host"])
 
     nodes = cluster(("sub", made["id"], 2), ("main", made["id"], 1))
-    text = json.dumps(nodes)
+    text = json.dumps({**nodes, "mode": "multi-node"})
     assert typed("template", "create", "-", env=env, stdin=text).code == 0
     farm = _create(typed, env, "--template", "farm", "-n", "from-2", "-r", "cpu=1", "-r", "mem=1g")
     assert [kernel["cluster_role"] for kernel in farm["kernels"]] == ["main", "sub", "sub"]
+    assert farm["cluster_mode"] == "multi-node"
 
     other = TASK.replace("LEVEL: debug", "LEVEL: other").replace("name: train", "name: other")
     unlike = json.loads(typed("template", "create", "-", "-o", "json", env=env, stdin=other).out)

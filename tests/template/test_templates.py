@@ -106,14 +106,14 @@ def test_a_template_is_kept_in_snake_case_with_what_was_left_out() -> None:
         "session_type": "interactive",
         "kernel": {
             "image": "python",
-            "architecture": None,
+            "architecture": "x86_64",
             "environ": {"LEVEL": "debug", "COUNT": "3"},
             "run": {"bootstrap": "echo one", "startup_command": "true"},
             "git": {
                 "repository": "https://git.example.com/a/tools.git",
                 "branch": "b c",
                 "commit": "abc",
-                "destination_dir": None,
+                "dest_dir": None,
             },
         },
         "scaling_group": "default",
@@ -137,6 +137,8 @@ WRONG: dict[str, object] = {
         kernel={"image": "python", "git": {"repository": "x", "credential": {"a": 1}}}
     ),
     "says what cannot be": body(resources={"cpu": "many"}),
+    "mode is of clusters alone": {**body(), "mode": "single-node"},
+    "mode says what cannot be": {**cluster(("main", TASK_ID, 1)), "mode": "sideways"},
     "spec.nodes is no list": cluster(),
     "needs one node of the role main": cluster(("sub", TASK_ID, 1)),
     "role main, once": cluster(("main", TASK_ID, 2)),
@@ -159,6 +161,7 @@ def test_a_session_takes_what_a_task_says() -> None:
     fields = session_fields(stored(parse(body()).body, group_name="vision"))
     assert fields == {
         "image": "python",
+        "architecture": "x86_64",
         "session_type": SessionType.INTERACTIVE,
         "environ": {"LEVEL": "debug", "COUNT": "3"},
         "resources": {"cpu": "2", "mem": "4g"},

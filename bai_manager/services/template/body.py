@@ -5,13 +5,14 @@ A task names an image and what a kernel of it gets; a cluster names tasks and ho
     kind: task_template                   kind: cluster_template
     api_version: v1                       api_version: v1
     metadata: {name: train}               metadata: {name: farm}
+                                          mode: single-node
     spec:                                 spec:
       session_type: interactive             nodes:
       kernel:                                 - {role: main, session_template: ID, replicas: 1}
         image: python                         - {role: sub, session_template: ID, replicas: 3}
         environ: {LEVEL: debug}
         run: {bootstrap: …, startup_command: …}
-        git: {repository: …, branch: …, commit: …, destination_dir: …}
+        git: {repository: …, branch: …, commit: …, dest_dir: …}
       resources: {cpu: 2, mem: 4g}
       scaling_group: default
 """
@@ -26,7 +27,7 @@ from bai_manager.errors import BackendAIError
 from bai_manager.services.template.errors import InvalidTemplate, TemplateNotApplicable
 from bai_manager.services.template.types import TemplateSpec, TemplateType
 from bai_manager.types.resource_slot import ResourceSlot
-from bai_manager.types.status import SessionType
+from bai_manager.types.status import ClusterMode, SessionType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,8 +48,8 @@ _ALIASES: Final = {
     "sessionType": "session_type",
     "startup": "startup_command",
     "startupCommand": "startup_command",
-    "destinationDir": "destination_dir",
-    "dest_dir": "destination_dir",
+    "destinationDir": "dest_dir",
+    "destination_dir": "dest_dir",
     "agentList": "agent_list",
     "sessionTemplate": "session_template",
 }
@@ -57,6 +58,8 @@ _TASK_KEYS: Final = frozenset(
 )
 _KERNEL_KEYS: Final = frozenset({"image", "architecture", "environ", "run", "git"})
 _LONGEST_NAME: Final = 128
+_ARCHITECTURE: Final = "x86_64"
+"""What a manager takes it for where none is named: it finds no image for null."""
 
 
 def parse(body: JsonValue, *, name: str | None = None) -> TemplateSpec:
@@ -64,10 +67,12 @@ def parse(body: JsonValue, *, name: str | None = None) -> TemplateSpec:
 
     Raises ``InvalidTemplate``.
     """
-    top = _object(body, "the whole", {"api_version", "kind", "metadata", "spec"})
+    top = _object(body, "the whole", {"api_version", "kind", "metadata", "mode", "spec"})
     kind = _KINDS.get(_text(top, "kind", "kind"))
     if kind is None:
         raise InvalidTemplate("kind", "is neither task_template nor cluster_template")
+    if kind is TemplateType.TASK and "mode" in top:
+        raise InvalidTemplate("mode", "is of clusters alone")
     metadata = _object(top.get("metadata"), "metadata", {"name", "tag"})
     called = name or _text(metadata, "name", "metadata.name")
     if len(called) > _LONGEST_NAME:
@@ -79,6 +84,8 @@ def parse(body: JsonValue, *, name: str | None = None) -> TemplateSpec:
         "metadata": {"name": called, "tag": _maybe(metadata, "tag", "metadata.tag")},
         "spec": _task(spec) if kind is TemplateType.TASK else _cluster(spec),
     }
+    if kind is TemplateType.CLUSTER:
+        checked["mode"] = _mode(top)
     return TemplateSpec(name=called, type=kind, body=checked)
 
 
@@ -92,6 +99,11 @@ def shown(body: JsonValue) -> JsonObject:
     spec, kernel = _inner(whole, "spec"), _inner(whole, "spec", "kernel")
     hidden: JsonObject = {**git, "credential": {**credential, "password": MASK}}
     return {**whole, "spec": {**spec, "kernel": {**kernel, "git": hidden}}}
+
+
+def cluster_mode(template: TemplateData) -> ClusterMode:
+    """How the kernels of a cluster are placed."""
+    return ClusterMode.parse(str(template.template.get("mode") or ClusterMode.SINGLE_NODE.value))
 
 
 def nodes(template: TemplateData) -> list[tuple[UUID, int]]:
@@ -150,7 +162,8 @@ def _task(value: JsonValue) -> JsonObject:
         "session_type": checked_type,
         "kernel": {
             "image": _text(kernel, "image", "spec.kernel.image"),
-            "architecture": _maybe(kernel, "architecture", "spec.kernel.architecture"),
+            "architecture": _maybe(kernel, "architecture", "spec.kernel.architecture")
+            or _ARCHITECTURE,
             "environ": {**_texts(_optional(kernel.get("environ"), "spec.kernel.environ"))},
             "run": _run(kernel.get("run")),
             "git": _git(kernel.get("git")),
@@ -175,12 +188,20 @@ def _git(value: JsonValue) -> JsonValue:
     """Credentials would be read by everybody who may use the template, so none are taken."""
     if value is None:
         return None
-    keys = ("repository", "branch", "commit", "destination_dir")
+    keys = ("repository", "branch", "commit", "dest_dir")
     git = _object(value, "spec.kernel.git", {*keys, "credential"})
     if git.get("credential"):
         raise InvalidTemplate("spec.kernel.git.credential", "does not belong in a template")
     _text(git, "repository", "spec.kernel.git.repository")
     return {key: _maybe(git, key, f"spec.kernel.git.{key}") for key in keys}
+
+
+def _mode(top: JsonObject) -> str:
+    mode = _maybe(top, "mode", "mode") or ClusterMode.SINGLE_NODE.value
+    try:
+        return ClusterMode.parse(mode).value
+    except BackendAIError as error:
+        raise InvalidTemplate("mode", f"says what cannot be: {error.message}") from error
 
 
 def _cluster(value: JsonValue) -> JsonObject:
@@ -227,7 +248,7 @@ def _bootstrap(template: TemplateData, script: JsonValue, git: JsonObject) -> st
 
 
 def _fetching(repository: str, git: JsonObject) -> Sequence[str]:
-    branch, commit, folder = (git.get(key) for key in ("branch", "commit", "destination_dir"))
+    branch, commit, folder = (git.get(key) for key in ("branch", "commit", "dest_dir"))
     clone = ["git", "clone"]
     if branch:
         clone += ["-b", str(branch)]
