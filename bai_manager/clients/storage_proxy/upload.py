@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from bai_manager.clients.storage_proxy.transfer import TransferObserver, TransferSummary
 
 _BATCH = 256
+_LONG = 0.05
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -349,26 +351,22 @@ class _Sender:
     async def _read(
         self, fd: int, version: Version, offset: int, progress: Progress
     ) -> AsyncIterator[bytes]:
-        """The rest of the file, each chunk read while the one before is sent.
-
-        Its last bytes are held back if it changed meanwhile.
-        """
-        ahead = _ahead(fd, offset, version)
+        """The rest of the file. Its last bytes are held back if it changed meanwhile."""
+        reader = _Reader(fd, offset, version.size)
         try:
             while offset < version.size:
                 with here(version.path):
-                    chunk = await ahead
+                    chunk = await reader.read()
                     status = os.fstat(fd)
                 if (status.st_size, status.st_mtime_ns) != (version.size, version.modified):
                     raise FileChanged(version.path)
                 if not chunk:
                     raise FileChanged(version.path, "it became shorter while it was read")
                 offset += len(chunk)
-                ahead = _ahead(fd, offset, version)
                 yield chunk
                 progress.at(offset)
         finally:
-            await asyncio.wait([ahead])  # it reads from what is closed next
+            await reader.close()
 
     async def _verified(self, fd: int, version: Version) -> str:
         digest = sha256()
@@ -380,14 +378,42 @@ class _Sender:
         return mine
 
 
-def _ahead(fd: int, offset: int, version: Version) -> asyncio.Future[bytes]:
-    """The next chunk, being read; nothing at the end."""
-    wanted = min(CHUNK, version.size - offset)
-    if not wanted:
-        nothing: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        nothing.set_result(b"")
-        return nothing
-    return asyncio.ensure_future(in_thread(os.pread, fd, wanted, offset))
+class _Reader:
+    """Reads a chunk at a time, at once: having a thread do it costs more than most reads.
+
+    After one that took long it is done in a thread, while the chunk before is sent.
+    """
+
+    def __init__(self, fd: int, offset: int, size: int) -> None:
+        self._fd = fd
+        self._offset = offset
+        self._size = size
+        self._is_slow = False
+        self._ahead: asyncio.Task[bytes] | None = None
+
+    async def read(self) -> bytes:
+        """The next chunk; nothing at the end."""
+        if self._ahead is not None:
+            chunk = await self._ahead
+            self._ahead = None
+        else:
+            began = time.monotonic()
+            chunk = os.pread(self._fd, self._wanted, self._offset)
+            self._is_slow = time.monotonic() - began > _LONG
+        self._offset += len(chunk)
+        if self._is_slow and chunk and self._wanted:
+            ahead = in_thread(os.pread, self._fd, self._wanted, self._offset)
+            self._ahead = asyncio.ensure_future(ahead)
+        return chunk
+
+    async def close(self) -> None:
+        """Wait until nothing more is read from what its owner closes next."""
+        if self._ahead is not None:
+            await asyncio.wait([self._ahead])
+
+    @property
+    def _wanted(self) -> int:
+        return min(CHUNK, self._size - self._offset)
 
 
 def opened_journal(folder: Path | None, of: str) -> UploadJournal:
