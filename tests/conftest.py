@@ -106,6 +106,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000)
+    if "bai_manager.repositories.database" in sys.modules:
+        from tests import engines  # noqa: PLC0415 - few tests need it
+
+        engines.share()
 
 
 @dataclass(frozen=True)

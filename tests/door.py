@@ -107,7 +107,7 @@ async def both(
 
 @contextmanager
 def seeded_database(server: PostgresServer) -> Iterator[tuple[str, World]]:
-    with server.new_database(server.ensure_template("oneshot")) as url:
+    with server.emptied_database("oneshot") as url:
         yield url, asyncio.run(_seed(url))
 
 

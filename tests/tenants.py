@@ -36,10 +36,6 @@ ResultT = TypeVar("ResultT", bound="ActionResult")
 ErrorT = TypeVar("ErrorT", bound="BackendAIError")
 
 
-_COMPILED: dict[object, object] = {}
-"""Statements as text, for all tests: each has an engine of its own."""
-
-
 class Site:
     """``world`` is what was seeded; ``run`` goes through the composition root as somebody."""
 
@@ -47,8 +43,6 @@ class Site:
         self.url = url
         self.world = world
         self.database = Database(url, dry_run=rolled_back)
-        engine = self.database._engine
-        self.database._engine = engine.execution_options(compiled_cache=_COMPILED)
         self._home = home
         self._rolled_back = rolled_back
         self._apps: list[App] = []
@@ -127,8 +121,7 @@ def seeded(postgres_server: PostgresServer) -> Iterator[Seeded]:
 
         def give(shape: Shape) -> tuple[str, World]:
             if shape not in made:
-                template = postgres_server.ensure_template(shape)
-                url = stack.enter_context(postgres_server.new_database(template))
+                url = stack.enter_context(postgres_server.emptied_database(shape))
                 made[shape] = (url, _seed(url))
             return made[shape]
 

@@ -112,6 +112,9 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.SESSION, Operation.COMMIT): Rule.OWNER,
     (EntityType.SESSION, Operation.GET_COMMIT_STATUS): Rule.OWNER_OR_MONITOR,
     (EntityType.SESSION, Operation.CONVERT_TO_IMAGE): Rule.OWNER,
+    (EntityType.SESSION, Operation.GET_IDLE_CHECKS): Rule.OWNER_OR_MONITOR,
+    (EntityType.SESSION, Operation.LIST_IDLE_CHECKS): Rule.OWNER_OR_MONITOR,
+    (EntityType.SESSION, Operation.END_IDLE): Rule.SUPERADMIN,
     (EntityType.KERNEL, Operation.LIST): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET): Rule.OWNER_OR_MONITOR,
     (EntityType.KERNEL, Operation.GET_LOGS): Rule.OWNER,
@@ -218,6 +221,7 @@ RULES: Mapping[tuple[EntityType, Operation], Rule] = {
     (EntityType.VFOLDER, Operation.CREATE): Rule.FOLDER_CREATOR,
     (EntityType.VFOLDER, Operation.DELETE): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.RESTORE): Rule.FOLDER_OWNER,
+    (EntityType.VFOLDER, Operation.RECOVER): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.PURGE): Rule.FOLDER_OWNER,
     (EntityType.VFOLDER, Operation.UPDATE): Rule.FOLDER_MANAGER,
     (EntityType.VFOLDER, Operation.RENAME): Rule.FOLDER_MANAGER,
@@ -306,8 +310,14 @@ def require(action: Action[ActionResult], actor: Actor, scope: TargetScope) -> N
     if is_allowed(rule, actor, scope):
         return
     raise InsufficientPrivilege(
-        f"{actor.email} ({actor.role.value}) may not {action.operation.value} this"
-        f" {action.entity_type.value}: that takes {rule.value}.",
+        f"{actor.email} ({actor.role.value}) may not {_said(action.operation)} this"
+        f" {action.entity_type.value.replace('_', ' ')}: that takes {rule.value}.",
         hint="Ask an administrator, or use another profile or key pair.",
         details={"role": actor.role.value, "needs": rule.name.lower()},
     )
+
+
+def _said(operation: Operation) -> str:
+    """What stands before "this session": ``create``, ``run 'list files' on``."""
+    words = operation.value.replace("_", " ")
+    return f"run {words!r} on" if " " in words else words

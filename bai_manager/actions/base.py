@@ -114,6 +114,9 @@ class Operation(StrEnum):
     COMMIT = "commit"
     GET_COMMIT_STATUS = "get_commit_status"
     CONVERT_TO_IMAGE = "convert_to_image"
+    GET_IDLE_CHECKS = "get_idle_checks"
+    LIST_IDLE_CHECKS = "list_idle_checks"
+    END_IDLE = "end_idle"
     REHEARSE = "rehearse"
     DIFF = "diff"
     IMPORT = "import"
@@ -124,6 +127,7 @@ class Operation(StrEnum):
     MOVE_FILE = "move_file"
     DELETE_FILES = "delete_files"
     RESTORE = "restore"
+    RECOVER = "recover"
     CLONE = "clone"
     CHANGE_OWNER = "change_owner"
     SHARE = "share"
@@ -178,6 +182,8 @@ _READS = frozenset(
         Operation.LIST_MEMBERS,
         Operation.LIST_SERVICES,
         Operation.GET_COMMIT_STATUS,
+        Operation.GET_IDLE_CHECKS,
+        Operation.LIST_IDLE_CHECKS,
         Operation.USAGE_PER_MONTH,
         Operation.USAGE_PER_PERIOD,
         Operation.EXPLAIN,

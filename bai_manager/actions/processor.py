@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-from bai_manager.actions.access import Rule, rule_for
+from bai_manager.actions.access import Rule, require, rule_for
 from bai_manager.actions.errors import AuditUnavailable, SchemaUnsupported
 from bai_manager.actions.monitors.base import OperationStatus, Outcome, Run
 from bai_manager.errors import BackendAIError, Denied
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.base import Action, ActionResult
     from bai_manager.actions.monitors.base import AuditLog, Monitor
+    from bai_manager.actions.targets import TargetScope
     from bai_manager.types.clock import Clock
 
 ResultT = TypeVar("ResultT", bound="ActionResult")
@@ -24,11 +26,13 @@ ActionT = TypeVar("ActionT", bound="Action[ActionResult]")
 
 
 class Authorizer(Protocol):
-    """The actor of this process and its access: validators bound to one set of credentials."""
+    """The actor of this process, and what its actions are aimed at: validators bound to one set
+    of credentials.
+    """
 
     async def actor(self) -> Actor: ...
 
-    async def authorize(self, action: ActionT, actor: Actor) -> ActionT: ...
+    async def settle(self, action: ActionT, actor: Actor) -> tuple[ActionT, TargetScope]: ...
 
 
 class ActionProcessor:
@@ -84,19 +88,19 @@ class ActionProcessor:
         return result
 
     async def _admit(self, run: Run) -> Run:
+        """A run that is denied is recorded with as much as was known of it by then."""
         if rule_for(type(run.action)) is Rule.LOCAL_OPERATOR:
             return run
-        actor: Actor | None = None
         try:
             actor = await self._authorizer.actor()
-            action = await self._authorizer.authorize(run.action, actor)
+            run = replace(run, actor=actor)
+            action, scope = await self._authorizer.settle(run.action, actor)
+            run = replace(run, action=action)
+            require(action, actor, scope)
         except Denied as error:
-            denied = Run(
-                action_id=run.action_id, action=run.action, actor=actor, started_at=run.started_at
-            )
-            await self._finish(denied, self._failure(denied, error), audited=True)
+            await self._finish(run, self._failure(run, error), audited=True)
             raise
-        return Run(action_id=run.action_id, action=action, actor=actor, started_at=run.started_at)
+        return run
 
     def _method_of(
         self, action: Action[ActionResult]

@@ -142,7 +142,9 @@ class TargetScope:
     ``owner_access_key`` is set for what belongs to a key pair; the processor hands it to actions
     that left their owner open. ``group_id`` is set for a project, and handed to every action that
     has a field for it; ``is_model_store`` is its type. ``folder`` is set for a virtual folder, and
-    handed to every action that has a field ``access``. All are None for the whole system.
+    handed to every action that has a field ``access``. ``session_id`` is the session that was
+    meant, and is what the action goes on with: names pass from one session to another. All are
+    None for the whole system.
     """
 
     domain_name: str | None = None
@@ -155,6 +157,7 @@ class TargetScope:
     invitation_id: UUID | None = None
     template_id: UUID | None = None
     folder: FolderAccess | None = None
+    session_id: UUID | None = None
 
 
 class TargetDirectory(Protocol):

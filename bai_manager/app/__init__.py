@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.actor import Actor
     from bai_manager.actions.monitors.base import Outcome, Run
     from bai_manager.actions.processor import ActionT
+    from bai_manager.actions.targets import TargetScope
 
 
 class ProfileAuthorizer:
@@ -36,8 +37,8 @@ class ProfileAuthorizer:
             self._actor = await authentication.authenticate(credentials)
         return self._actor
 
-    async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
-        return await AccessValidator(self._app.access).authorize(action, actor)
+    async def settle(self, action: ActionT, actor: Actor) -> tuple[ActionT, TargetScope]:
+        return await AccessValidator(self._app.access).settle(action, actor)
 
 
 class LaterAudit:

@@ -11,29 +11,35 @@ from typing import TYPE_CHECKING
 from bai_manager.repositories.access import AccessRepository
 from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.database import Database
-from bai_manager.services.session.console import NullConsole
+from bai_manager.services.session_inside.console import NullConsole
 from bai_manager.sokovan.gate import ClusterScheduler, SchedulerGate, Silence
 from bai_manager.types.clock import system_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from uuid import UUID
 
     from bai_manager.actions.monitors.base import Monitor
     from bai_manager.clients.agent.pool import AgentPool
-    from bai_manager.clients.agent.protocol import AgentClient
+    from bai_manager.clients.agent.protocol import AgentClient, KernelStat
     from bai_manager.clients.cluster.etcd import EtcdClient
     from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.clients.cluster.signals import ManagerSignals
     from bai_manager.clients.import_journal import ImportJournal
+    from bai_manager.clients.live.idle import ValkeyIdleFacts
+    from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.postgres.embedded import EmbeddedPostgres
     from bai_manager.config import Config
+    from bai_manager.repositories.idle import IdleRepository
     from bai_manager.repositories.scheduler import SchedulerRepository
     from bai_manager.repositories.session import SessionRepository
     from bai_manager.services.metric.sink import SeriesSink
-    from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.services.vfolder_file.sink import FileSink
     from bai_manager.sokovan.gate import Scheduler
+    from bai_manager.sokovan.idle import IdleRules
+    from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.sokovan.idle_step import IdleStep
     from bai_manager.sokovan.runner import SchedulerRunner
     from bai_manager.types.clock import Clock
@@ -159,6 +165,17 @@ class Parts:
                 for session, image, info in found
             ]
 
+        async def usage(kernel_ids: Sequence[UUID]) -> Mapping[UUID, KernelStat]:
+            from bai_manager.clients.live.protocol import KernelPlace  # noqa: PLC0415 - as above
+
+            reading = await self.live_stats.read(
+                [
+                    KernelPlace(kernel_id=kernel_id, agent_id=agent_id, agent_addr=addr)
+                    for kernel_id in kernel_ids
+                ]
+            )
+            return reading.stats
+
         keypair = self._config.settings.agent.rpc_manager_keypair
         return self._rehearsed(
             CallosumAgentClient(
@@ -167,6 +184,7 @@ class Parts:
                 registration=registration,
                 manager_keypair=keypair,
                 records=records,
+                usage=usage,
             )
         )
 
@@ -196,6 +214,23 @@ class Parts:
         return {**found, "BAI_DATABASE_AUTOSTART": "false"}
 
     @cached_property
+    def live_stats(self) -> LiveStats:
+        """A cluster's agents leave their samples in Valkey; the one of this machine is asked."""
+        settings = self._config.settings
+        if settings.kind == "cluster":
+            from bai_manager.clients.live.valkey import ValkeyLiveStats  # noqa: PLC0415
+
+            return ValkeyLiveStats(
+                settings.valkey.url,
+                password=settings.valkey.password,
+                timeout=settings.valkey.timeout,
+                clock=self._clock,
+            )
+        from bai_manager.clients.live.agents import AgentLiveStats  # noqa: PLC0415
+
+        return AgentLiveStats(self.agents)
+
+    @cached_property
     def scheduler_store(self) -> SchedulerRepository:
         from bai_manager.repositories.scheduler import SchedulerRepository  # noqa: PLC0415
 
@@ -216,20 +251,58 @@ class Parts:
         )
 
     def _idle_step(self) -> IdleStep:
-        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
-        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
-        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
         from bai_manager.sokovan.idle_step import IdleStep  # noqa: PLC0415
 
         return IdleStep(
-            store=IdleRepository(self.database),
-            agents=self.agents,
-            series=IdleSeriesFile(
-                self._config.paths.data_dir / "idle.json", read_only=self._dry_run
-            ),
-            rules=idle_rules(**dict(self._config.settings.idle)),
+            store=self.idle_rows,
+            facts=self._idle_facts(read_only=self._dry_run),
             clock=self._clock,
         )
+
+    @cached_property
+    def idle_rows(self) -> IdleRepository:
+        from bai_manager.repositories.idle import IdleRepository  # noqa: PLC0415
+
+        return IdleRepository(self.database)
+
+    @cached_property
+    def idle_facts(self) -> IdleFacts:
+        """For looking at: no sample is kept."""
+        return self._idle_facts(read_only=True)
+
+    def _idle_facts(self, *, read_only: bool) -> IdleFacts:
+        """``read_only`` keeps no sample."""
+        from bai_manager.sokovan.idle_facts import (  # noqa: PLC0415
+            ClusterIdleFacts,
+            LocalIdleFacts,
+        )
+
+        settings = self._config.settings
+        if settings.kind == "cluster":
+            return ClusterIdleFacts(
+                rules=self._idle_rules, live=self.idle_live, time=self.idle_rows.time
+            )
+        from bai_manager.clients.idle_series import IdleSeriesFile  # noqa: PLC0415
+        from bai_manager.sokovan.idle import idle_rules  # noqa: PLC0415
+
+        return LocalIdleFacts(
+            agents=self.agents,
+            series=IdleSeriesFile(self._config.paths.data_dir / "idle.json", read_only=read_only),
+            rules=idle_rules(**dict(settings.idle)),
+            clock=self._clock,
+        )
+
+    async def _idle_rules(self) -> IdleRules:
+        from bai_manager.clients.cluster.idle_rules import PREFIX, idle_rules_of  # noqa: PLC0415
+
+        return idle_rules_of(await self.etcd.get_prefix(PREFIX))
+
+    @cached_property
+    def idle_live(self) -> ValkeyIdleFacts:
+        from bai_manager.clients.live.idle import ValkeyIdleFacts  # noqa: PLC0415 - clusters only
+
+        valkey = self._config.settings.valkey
+        return ValkeyIdleFacts(valkey.url, password=valkey.password, timeout=valkey.timeout)
 
     @cached_property
     def passes(self) -> PassLog:

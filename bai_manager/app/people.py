@@ -64,7 +64,9 @@ class PeopleServices(WorkServices):
             KeypairResourcePolicyService,
         )
 
-        return KeypairResourcePolicyService(policies=KeypairResourcePolicyRepository(self.database))
+        return KeypairResourcePolicyService(
+            policies=KeypairResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def user_resource_policy_service(self) -> UserResourcePolicyService:
@@ -75,7 +77,9 @@ class PeopleServices(WorkServices):
             UserResourcePolicyService,
         )
 
-        return UserResourcePolicyService(policies=UserResourcePolicyRepository(self.database))
+        return UserResourcePolicyService(
+            policies=UserResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def project_resource_policy_service(self) -> ProjectResourcePolicyService:
@@ -86,19 +90,25 @@ class PeopleServices(WorkServices):
             ProjectResourcePolicyService,
         )
 
-        return ProjectResourcePolicyService(policies=ProjectResourcePolicyRepository(self.database))
+        return ProjectResourcePolicyService(
+            policies=ProjectResourcePolicyRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def policy_service(self) -> PolicyService:
         from bai_manager.repositories.open_groups import OpenGroupRepository  # noqa: PLC0415
         from bai_manager.repositories.owner import OwnerRepository  # noqa: PLC0415
         from bai_manager.repositories.policy import PolicyRepository  # noqa: PLC0415
+        from bai_manager.repositories.storage import StorageRepository  # noqa: PLC0415
         from bai_manager.services.policy.service import PolicyService  # noqa: PLC0415
+        from bai_manager.services.policy.storage_use import ScopeUses  # noqa: PLC0415
 
         return PolicyService(
             policies=PolicyRepository(self.database),
             owners=OwnerRepository(self.database),
             open_groups=OpenGroupRepository(self.database),
+            uses=ScopeUses(storage=StorageRepository(self.database), storages=self.storages),
+            idle=self.idle_facts,
             clock=self._clock,
         )
 
@@ -107,14 +117,16 @@ class PeopleServices(WorkServices):
         from bai_manager.repositories.scaling_group import ScalingGroupRepository  # noqa: PLC0415
         from bai_manager.services.scaling_group.service import ScalingGroupService  # noqa: PLC0415
 
-        return ScalingGroupService(scaling_groups=ScalingGroupRepository(self.database))
+        return ScalingGroupService(
+            scaling_groups=ScalingGroupRepository(self.database), memory=self.manager_memory
+        )
 
     @cached_property
     def domain_service(self) -> DomainService:
         from bai_manager.repositories.domain import DomainRepository  # noqa: PLC0415
         from bai_manager.services.domain.service import DomainService  # noqa: PLC0415
 
-        return DomainService(domains=DomainRepository(self.database))
+        return DomainService(domains=DomainRepository(self.database), memory=self.manager_memory)
 
     @cached_property
     def resource_preset_service(self) -> ResourcePresetService:
@@ -184,6 +196,7 @@ class PeopleServices(WorkServices):
             usage=UsageRepository(self.database),
             sessions=LaterSessions(self),
             clock=self._clock,
+            memory=self.manager_memory,
         )
 
     @property
@@ -205,6 +218,7 @@ class PeopleServices(WorkServices):
             verify_password=verify,
             new_ssh_keypair=new_ssh_keypair,
             token=os.urandom,
+            memory=self.manager_memory,
         )
 
     def _import_journal(self, digest: str, secret_file: str | None) -> Journal:

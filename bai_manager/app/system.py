@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bai_manager.clients.agent.protocol import AgentClient
-    from bai_manager.clients.live.protocol import LiveStats
     from bai_manager.clients.prometheus.client import PrometheusClient
     from bai_manager.services.agent.service import AgentService
     from bai_manager.services.audit.service import AuditService
     from bai_manager.services.metric.service import MetricService
     from bai_manager.services.scheduler.service import SchedulerService
+    from bai_manager.services.session_idle.service import SessionIdleService
     from bai_manager.services.status.service import StatusService
     from bai_manager.services.status.types import Probe
     from bai_manager.services.system.service import SystemService
@@ -46,6 +46,28 @@ class SystemServices(PeopleServices):
         )
 
     @cached_property
+    def session_idle_service(self) -> SessionIdleService:
+        from bai_manager.services.session_idle.service import (  # noqa: PLC0415
+            SessionIdleService,
+        )
+
+        return SessionIdleService(
+            sessions=self.sessions,
+            rows=self.idle_rows,
+            facts=self.idle_facts,
+            step=self._idle_step(),
+            leader=self._leading_manager,
+            scheduler=self.scheduler,
+            warn=self._warn,
+        )
+
+    async def _leading_manager(self) -> str | None:
+        """None: there is none, as on one machine. Raises what keeps that from being known."""
+        if self._config.settings.kind != "cluster":
+            return None
+        return await self.idle_live.leader()
+
+    @cached_property
     def agent_service(self) -> AgentService:
         from bai_manager.repositories.agent import AgentRepository  # noqa: PLC0415
         from bai_manager.repositories.agent_changes import AgentChangeRepository  # noqa: PLC0415
@@ -56,6 +78,7 @@ class SystemServices(PeopleServices):
             changes=AgentChangeRepository(self.database),
             clients=self.agents,
             scheduler=self.scheduler,
+            memory=self.manager_memory,
         )
 
     @cached_property
@@ -79,23 +102,6 @@ class SystemServices(PeopleServices):
             ca_file=settings.ca_file,
             timeout=settings.timeout,
         )
-
-    @cached_property
-    def live_stats(self) -> LiveStats:
-        """A cluster's agents leave their samples in Valkey; the one of this machine is asked."""
-        settings = self._config.settings
-        if settings.kind == "cluster":
-            from bai_manager.clients.live.valkey import ValkeyLiveStats  # noqa: PLC0415
-
-            return ValkeyLiveStats(
-                settings.valkey.url,
-                password=settings.valkey.password,
-                timeout=settings.valkey.timeout,
-                clock=self._clock,
-            )
-        from bai_manager.clients.live.agents import AgentLiveStats  # noqa: PLC0415
-
-        return AgentLiveStats(self.agents)
 
     @cached_property
     def metric_service(self) -> MetricService:
@@ -180,7 +186,7 @@ class SystemServices(PeopleServices):
             yield probes.ValkeyProbe(self.signals)
         for name, proxy in settings.storage.items():
             if proxy.manager_url is not None:
-                yield probes.storage_probe(
+                yield probes.StorageProbe(
                     name,
                     proxy.manager_url,
                     proxy.secret,

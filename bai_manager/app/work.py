@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types_request import (
+        SessionSpec,
+    )
     from bai_manager.services.session_app.service import SessionAppService
+    from bai_manager.services.session_change.service import SessionChangeService
     from bai_manager.services.session_commit.service import SessionCommitService
+    from bai_manager.services.session_inside.service import SessionInsideService
+    from bai_manager.services.session_record.service import SessionRecordService
     from bai_manager.services.storage.service import StorageService
     from bai_manager.services.template.service import TemplateService
     from bai_manager.services.vfolder.service import VFolderService
@@ -35,9 +40,6 @@ class WorkServices(Parts):
 
     @cached_property
     def session_service(self) -> SessionService:
-        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
-            SessionChangeRepository,
-        )
         from bai_manager.repositories.session_records import (  # noqa: PLC0415
             SessionRecordRepository,
         )
@@ -45,14 +47,54 @@ class WorkServices(Parts):
 
         return SessionService(
             sessions=self.sessions,
-            changes=SessionChangeRepository(self.database, self._clock),
             records=SessionRecordRepository(self.database),
             creation=lambda: self.session_creation,
-            agents=self.agents,
-            abuse=lambda: self.abuse_reports,
+            scheduler=self.scheduler,
+            clock=self._clock,
+        )
+
+    @cached_property
+    def session_change_service(self) -> SessionChangeService:
+        from bai_manager.repositories.session_changes import (  # noqa: PLC0415
+            SessionChangeRepository,
+        )
+        from bai_manager.services.session_change.service import (  # noqa: PLC0415
+            SessionChangeService,
+        )
+
+        return SessionChangeService(
+            sessions=self.sessions,
+            changes=SessionChangeRepository(self.database, self._clock),
+            running=self.running_sessions,
+            scheduler=self.scheduler,
+        )
+
+    @cached_property
+    def session_inside_service(self) -> SessionInsideService:
+        from bai_manager.services.session_inside.service import (  # noqa: PLC0415
+            SessionInsideService,
+        )
+
+        return SessionInsideService(
+            running=self.running_sessions,
+            sessions=self.sessions,
             scheduler=self.scheduler,
             console=self._console,
-            clock=self._clock,
+        )
+
+    @cached_property
+    def session_record_service(self) -> SessionRecordService:
+        from bai_manager.repositories.session_records import (  # noqa: PLC0415
+            SessionRecordRepository,
+        )
+        from bai_manager.services.session_record.service import (  # noqa: PLC0415
+            SessionRecordService,
+        )
+
+        return SessionRecordService(
+            sessions=self.sessions,
+            records=SessionRecordRepository(self.database),
+            abuse=self._abuse_reports(),
         )
 
     @cached_property
@@ -72,8 +114,7 @@ class WorkServices(Parts):
             clock=self._clock,
         )
 
-    @property
-    def abuse_reports(self) -> AbuseReports:
+    def _abuse_reports(self) -> AbuseReports:
         from bai_manager.clients.live.abuse import (  # noqa: PLC0415
             NoAbuseReports,
             ValkeyAbuseReports,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bai_manager.cli.runtime import Cli
     from bai_manager.services.manifest.types import Plan
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

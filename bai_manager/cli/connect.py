@@ -71,6 +71,10 @@ def connect(
         raise NothingToConnectTo(
             "Say where the cluster is.", hint="Give --manager-toml FILE or --etcd URL."
         )
+    if manager_toml is not None and etcd is not None:
+        raise NothingToConnectTo(
+            "--manager-toml and --etcd exclude each other.", hint="The file names its etcd itself."
+        )
     manager = read_manager_toml(manager_toml) if manager_toml else None
     address = (
         manager.etcd
@@ -95,12 +99,16 @@ def connect(
         stdout=cli.stdout,
         stderr=cli.stderr,
     )
+    if attached.config.settings.access_key is None:
+        attached.terminal.note(
+            f"Nobody acts in it yet: 'bai-manager --profile {profile} config set access_key', and"
+            " secret_key likewise."
+        )
     raise typer.Exit(show_status(attached))
 
 
 async def _look_up(address: EtcdAddress) -> ClusterAddresses:
     from bai_manager.clients.cluster.discovery import addresses_from_etcd  # noqa: PLC0415
-    from bai_manager.clients.cluster.errors import ClusterUnknown  # noqa: PLC0415
     from bai_manager.clients.cluster.etcd import EtcdClient  # noqa: PLC0415 - imports httpx
 
     client = EtcdClient(
@@ -108,15 +116,9 @@ async def _look_up(address: EtcdAddress) -> ClusterAddresses:
         namespace=address.namespace,
         user=address.user,
         password=address.password,
+        hint="Give the address and --namespace that are in the manager's file, below [etcd].",
     )
-    volumes = await client.get_prefix("volumes/")
-    config = await client.get_prefix("config/")
-    if not volumes and not config:
-        raise ClusterUnknown(
-            f"etcd at {address.url} has nothing below /sorna/{address.namespace}/.",
-            hint="Name the cluster's own with --namespace; it is in its manager's file.",
-        )
-    return addresses_from_etcd({**volumes, **config})
+    return addresses_from_etcd(await client.configuration())
 
 
 def _write(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bai_manager.services.container_registry.types import ContainerRegistryData
 
 app = typer.Typer(
+    add_completion=False,
     help="Where images come from.\n\nExample: bai-manager container-registry list",
     no_args_is_help=True,
 )

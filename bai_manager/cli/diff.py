@@ -20,7 +20,7 @@ from bai_manager.services.manifest.actions import DiffManifestAction
 if TYPE_CHECKING:
     from bai_manager.cli.manifest import DifferenceRow
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Prints:

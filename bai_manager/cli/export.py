@@ -13,7 +13,7 @@ from bai_manager.services.manifest.actions import ExportManifestAction
 from bai_manager.services.manifest.types import Section
 from bai_manager.types.errors import InvalidChoice
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

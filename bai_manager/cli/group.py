@@ -350,5 +350,5 @@ def _holdings(cli: Cli, groups: list[str], *, look: bool) -> str:
         return counted(len(groups), "project")
     result = cli.execute(GetGroupAction(group=groups[0]))
     members = counted(result.group.member_count, "member")
-    sessions = counted(result.holdings.live_sessions, "session")
-    return f"{result.group.name} with {members} ({sessions} go on)"
+    sessions = counted(result.holdings.live_sessions, "session goes", "sessions go")
+    return f"{result.group.name} with {members} ({sessions} on)"

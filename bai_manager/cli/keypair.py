@@ -307,7 +307,7 @@ def _use(cli: Cli, access_keys: list[str], *, ignore: bool) -> str:
     result = cli.execute(GetKeypairAction(owner=access_keys[0]))
     return (
         f"{result.keypair.access_key} of {result.keypair.user_email}"
-        f" ({counted(result.live_sessions, 'session')} go on)"
+        f" ({counted(result.live_sessions, 'session goes', 'sessions go')} on)"
     )
 
 

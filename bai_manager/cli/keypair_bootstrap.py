@@ -28,22 +28,23 @@ class ScriptNeeded(InvalidInput):
 class Prints:
     """What each command prints with ``-o json``."""
 
-    get: BootstrapScriptActionResult
+    show: BootstrapScriptActionResult
     set_: BootstrapScriptActionResult
 
 
 app = typer.Typer(
     add_completion=False,
-    help="What a key pair's sessions run first.\n\nExample: bai-manager user keypair bootstrap get",
+    help="What a key pair's sessions run first.\n\n"
+    "Example: bai-manager user keypair bootstrap show",
     no_args_is_help=True,
 )
 
 
-@app.command("get")
-def get(ctx: typer.Context, owner: OwnerOption = None) -> None:
+@app.command("show")
+def show(ctx: typer.Context, owner: OwnerOption = None) -> None:
     """Show the bootstrap script.
 
-    Example: bai-manager user keypair bootstrap get -o json
+    Example: bai-manager user keypair bootstrap show -o json
     """
     cli = cli_of(ctx)
     result = cli.execute(GetBootstrapScriptAction(owner=owner))

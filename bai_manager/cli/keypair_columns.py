@@ -40,13 +40,13 @@ class SSHKeypairRow:
 
 
 LIST_COLUMNS: tuple[Column[KeypairData], ...] = (
-    Column("access_key", lambda key: key.access_key),
+    Column("access_key", lambda key: key.access_key, keep=True),
     Column("user_email", lambda key: key.user_email, title="User"),
     Column("is_active", lambda key: key.is_active, title="Active"),
     Column("is_admin", lambda key: key.is_admin, title="Admin"),
     Column("is_main", lambda key: key.is_main, title="Main"),
     Column("resource_policy", lambda key: key.resource_policy, title="Policy"),
-    Column("rate_limit", lambda key: key.rate_limit, justify="right"),
+    Column("rate_limit", lambda key: key.rate_limit, justify="right", wide=True),
     time_column("last_used", lambda key: key.last_used),
     time_column("created_at", lambda key: key.created_at, wide=True),
     time_column("modified_at", lambda key: key.modified_at, wide=True),

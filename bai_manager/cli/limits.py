@@ -30,7 +30,13 @@ _EVERY_PERMISSION: Final = frozenset(VFolderHostPermission)
 
 SlotOption = Annotated[
     list[str] | None,
-    typer.Option("--slot", metavar="SLOT=AMOUNT", help="cpu=8, mem=64g, cuda.device=unlimited."),
+    typer.Option(
+        "--slot",
+        "--resource",
+        "-r",
+        metavar="SLOT=AMOUNT",
+        help="cpu=8, mem=64g, cuda.device=unlimited.",
+    ),
 ]
 NoSlotOption = Annotated[
     list[str] | None, typer.Option("--no-slot", metavar="SLOT", help="Name it no longer.")
@@ -176,7 +182,11 @@ def hosts_column(
 ) -> Column[T]:
     """Show what may be done on each storage host."""
     return Column(
-        name, value, human=lambda row: "\n".join(_host_texts(value(row))), title=title, wide=wide
+        name,
+        value,
+        human=lambda row: "\n".join(_host_texts(value(row))) or None,
+        title=title,
+        wide=wide,
     )
 
 

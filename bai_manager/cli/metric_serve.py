@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, gaierror
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,14 @@ _LABELS: Final = (
     "project_id",
     "value_type",
 )
+_LAST_PORT: Final = 65535
+_WORDS: Final[dict[int | None, str]] = {
+    errno.EADDRINUSE: "the port is taken",
+    errno.EADDRNOTAVAIL: "it is no address of this machine",
+    errno.EACCES: "this user may not listen there",
+    errno.EPERM: "this user may not listen there",
+    errno.EAFNOSUPPORT: "this machine has no such addresses",
+}
 _PATIENCE: Final = 10.0
 """Seconds; as long as Prometheus waits for a scrape."""
 
@@ -59,9 +68,9 @@ async def serve(
 
     try:
         server = _server_class(address)((address, port), _handler(answer))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError) as error:
         raise PortTaken(
-            f"Nothing can listen on {host_of_url(address)}:{port}: {error}.",
+            f"Nothing can listen on {host_of_url(address)}:{port}: {_why_not(error)}.",
             hint="Give another --port, where 0 takes one that is free, or an --address of this"
             " machine.",
             details={"address": address, "port": port},
@@ -74,6 +83,19 @@ async def serve(
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _why_not(error: Exception) -> str:
+    """In words: the system's differ from one to the next, and some errors have none.
+
+    A name that cannot be written for the resolver is a ``TypeError`` there.
+    """
+    if isinstance(error, OverflowError):
+        return f"ports go up to {_LAST_PORT}"
+    if isinstance(error, gaierror | TypeError):
+        return "the name is not known"
+    code = getattr(error, "errno", None)
+    return _WORDS.get(code) or getattr(error, "strerror", None) or type(error).__name__
 
 
 def host_of_url(address: str) -> str:

@@ -53,15 +53,17 @@ NOUNS: Mapping[str, Noun] = {
         _WORK,
         (
             Part("session_create", "create run"),
+            Part("session_changes", "rename update restart check-status"),
             Part("session_inside", "exec logs interrupt complete usage"),
             Part("session_files", "ls upload download archive"),
             Part(
                 "session_records",
-                "match history timeline graph access-info abuse-report check-status",
+                "match history timeline graph access-info abuse-report",
             ),
             Part("session_why", "why-pending fits"),
             Part("session_service", group="service"),
             Part("session_commit", "commit commit-status convert-to-image"),
+            Part("session_idle", "idle end-idle"),
         ),
     ),
     "kernel": Noun("kernel", "Look at the kernels of sessions.", _WORK),
@@ -73,6 +75,7 @@ NOUNS: Mapping[str, Noun] = {
         "Virtual folders, their files and who shares them.",
         _WORK,
         (
+            Part("vfolder_trash", "delete restore recover purge"),
             Part("vfolder_files", "ls du cat mkdir mv rm"),
             Part("vfolder_transfer", "upload download"),
             Part("vfolder_invitation", group="invitation"),

@@ -97,5 +97,8 @@ def _show(output: OutputOptions, found: LimitsInForce) -> None:
     if output.chosen_format is Format.TABLE:
         lines = tuple(line for line in lines if line.limit.is_finite())
     emit_rows(output, columns, lines, name=lambda line: line.name, noun="limits")
+    for line in found.limits:
+        if line.unknown and output.chosen_format.is_human:
+            output.note(f"{line.resource} of {line.scope.value} {line.name}: {line.unknown}")
     if hidden := len(found.limits) - len(lines):
         output.note(f"{hidden} more are unlimited: see them with -o wide.")

@@ -11,6 +11,9 @@ from bai_manager.cli.output.columns import Column
 from bai_manager.services.policy.types import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
     from bai_manager.services.policy.types import (
         GroupOutlook,
         LimitLine,
@@ -57,14 +60,29 @@ _LAST: tuple[Column[LimitLine], ...] = (
     Column("source", lambda line: line.source, title="From", short=_short_source),
     Column("kind", lambda line: line.kind, wide=True),
     Column("unit", lambda line: line.unit, wide=True),
+    Column("unknown", lambda line: line.unknown, wide=True),
 )
 
 
+def _known(
+    name: str, value: Callable[[LimitLine], Decimal | None], *, wide: bool = False
+) -> Column[LimitLine]:
+    """An amount, or that it is unknown."""
+
+    def human(line: LimitLine) -> str | None:
+        if line.unknown:
+            return "unknown"
+        amount = value(line)
+        return None if amount is None else amount_text(amount, line.unit)
+
+    return Column(name, value, human=human, justify="right", wide=wide, keep=True)
+
+
 def _used(*, wide: bool) -> Column[LimitLine]:
-    return amount_column("used", lambda line: line.used, lambda line: line.unit, wide=wide)
+    return _known("used", lambda line: line.used, wide=wide)
 
 
-_LEFT: Column[LimitLine] = amount_column("left", lambda line: line.left, lambda line: line.unit)
+_LEFT = _known("left", lambda line: line.left)
 LIMIT_COLUMNS = (*_FIRST, _used(wide=True), _LEFT, *_ASKED, *_LAST)
 LIMIT_COLUMNS_WITHOUT_REQUEST = (*_FIRST, _used(wide=False), _LEFT, *_LAST)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -160,6 +161,7 @@ FIELDS: tuple[Column[KeypairResourcePolicyData], ...] = (
         "max_pending_session_count",
         lambda policy: policy.max_pending_session_count,
         title="Pending",
+        wide=True,
     ),
     seconds_column(
         "idle_timeout",
@@ -196,6 +198,9 @@ FIELDS: tuple[Column[KeypairResourcePolicyData], ...] = (
     Column("version", lambda policy: policy.version, wide=True),
 )
 
+_NARROW = {"idle_timeout": "Idle", "keypair_count": "Keys"}
+LIST_COLUMNS = tuple(replace(one, title=_NARROW.get(one.name, one.title)) for one in FIELDS)
+
 
 @app.command("list")
 def list_(
@@ -214,7 +219,7 @@ def list_(
 
     async def render(processor: ActionProcessor, output: OutputOptions) -> None:
         result = await processor.run(action)
-        emit_rows(output, FIELDS, result.policies, name=lambda p: p.name, noun="policies")
+        emit_rows(output, LIST_COLUMNS, result.policies, name=lambda p: p.name, noun="policies")
 
     shown(cli, render, watch)
 

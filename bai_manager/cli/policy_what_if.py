@@ -14,15 +14,22 @@ from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.policy_changes import read_changes
 from bai_manager.cli.verbs import counted
 from bai_manager.services.policy.actions import RehearsePolicyChangeAction
-from bai_manager.services.policy.types import PolicyKind, Unit
+from bai_manager.services.policy.types import Ending, PolicyKind, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
     from uuid import UUID
 
     from bai_manager.cli.output.options import OutputOptions
-    from bai_manager.services.policy.types import OverLine, PolicyRehearsal, SessionEffect
+    from bai_manager.services.policy.types import (
+        FieldOutlook,
+        FolderLoss,
+        OverLine,
+        PolicyRehearsal,
+        SessionEffect,
+        SessionEnding,
+    )
 
 
 class Prints:
@@ -49,8 +56,13 @@ class Consequence:
     session_id: UUID | None = None
 
 
+def _short(row: Consequence) -> str:
+    """``over``, ``ended``, ``no longer start``."""
+    return row.what.removeprefix("would ").removeprefix("be ").removeprefix("is ")
+
+
 COLUMNS: tuple[Column[Consequence], ...] = (
-    Column("what", lambda row: row.what, title="Consequence"),
+    Column("what", lambda row: row.what, title="Consequence", short=_short, keep=True),
     Column("whose", lambda row: row.whose),
     Column("session", lambda row: row.session),
     Column("resource", lambda row: row.resource),
@@ -77,6 +89,15 @@ HEADER: tuple[Column[PolicyRehearsal], ...] = (
     Column("over", lambda found: _summary_over(found.over), title="Would be over"),
     Column("sessions", lambda found: _summary_sessions(found.sessions), title="Waiting sessions"),
 )
+_ENDINGS: Column[PolicyRehearsal] = Column(
+    "endings", lambda found: _summary_endings(found.endings), title="Running sessions"
+)
+_FOLDERS: Column[PolicyRehearsal] = Column(
+    "folders", lambda found: _summary_folders(found.folders), title="Folders"
+)
+_MEANING: Column[PolicyRehearsal] = Column(
+    "fields", lambda found: _meanings(found.fields), title="Meaning"
+)
 
 
 def what_if(
@@ -92,7 +113,7 @@ def what_if(
         ),
     ],
 ) -> None:
-    """Say who would be over a changed policy, and which waiting sessions would start or not.
+    """Say what a change to a policy would do: who is over it, what starts, waits, ends or is lost.
 
     Example: bai-manager policy what-if keypair default --set total_resource_slots.cpu=8
     """
@@ -106,19 +127,35 @@ def _show(output: OutputOptions, found: PolicyRehearsal) -> None:
     if output.chosen_format.is_structured:
         emit_object(output, found, HEADER, name=lambda one: one.policy)
         return
-    rows = [*map(_standing, found.over), *(row for one in found.sessions for row in _turn(one))]
+    rows = [
+        *map(_standing, found.over),
+        *map(_end, found.endings),
+        *map(_loss, found.folders),
+        *(row for one in found.sessions for row in _turn(one)),
+    ]
+    columns: Sequence[Column[Consequence]] = COLUMNS
     if output.chosen_format.is_human and output.columns is None:
-        emit_object(output, found, HEADER, name=lambda one: one.policy)
+        emit_object(output, found, _header(found), name=lambda one: one.policy)
         if not rows:
             return
         output.stdout.write("\n")
-    emit_rows(output, COLUMNS, rows, name=lambda row: row.session or row.whose, noun="consequences")
+        columns = [
+            column for column in COLUMNS if any(column.value(row) is not None for row in rows)
+        ]
+    emit_rows(output, columns, rows, name=lambda row: row.session or row.whose, noun="consequences")
+
+
+def _header(found: PolicyRehearsal) -> tuple[Column[PolicyRehearsal], ...]:
+    """What is said of everybody, and of running sessions, folders and fields where it matters."""
+    more = ((found.endings, _ENDINGS), (found.folders, _FOLDERS), (found.fields, _MEANING))
+    return (*HEADER, *(column for told, column in more if told))
 
 
 def _standing(line: OverLine) -> Consequence:
     return Consequence(
         what=_standing_word(line),
-        whose=line.name,
+        whose=line.owner or line.name,
+        session=line.name if line.owner else None,
         resource=line.resource,
         unit=line.unit,
         limit=line.limit,
@@ -135,6 +172,30 @@ def _standing_word(line: OverLine) -> str:
     if line.excess == line.excess_before:
         return "is over already"
     return "would be over by more" if line.excess > line.excess_before else "would be over by less"
+
+
+def _end(ending: SessionEnding) -> Consequence:
+    return Consequence(
+        what=ending.ending.value,
+        whose=ending.user_email,
+        session=ending.name,
+        resource=ending.resource,
+        unit=Unit.SECONDS,
+        limit=ending.allowed,
+        used=ending.used,
+        excess=ending.used - ending.allowed,
+        reason=ending.reason,
+        session_id=ending.session_id,
+    )
+
+
+def _loss(loss: FolderLoss) -> Consequence:
+    return Consequence(
+        what="would lose",
+        whose=loss.user_email,
+        resource=f"{loss.host}, {counted(loss.folders, 'folder')}",
+        reason=", ".join(loss.permissions),
+    )
 
 
 def _turn(effect: SessionEffect) -> Iterator[Consequence]:
@@ -162,6 +223,23 @@ def _summary_over(over: tuple[OverLine, ...]) -> str:
     then = {(one.scope, one.name) for one in over if one.excess}
     counts = {"newly": len(then - now), "already": len(then & now), "no longer": len(now - then)}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nobody"
+
+
+def _summary_endings(endings: tuple[SessionEnding, ...]) -> str:
+    ended = sum(one.ending is Ending.ENDED for one in endings)
+    said = {f"{ended} {Ending.ENDED}": ended}
+    said[f"{len(endings) - ended} {Ending.SPARED}"] = len(endings) - ended
+    return ", ".join(text for text, count in said.items() if count)
+
+
+def _summary_folders(losses: tuple[FolderLoss, ...]) -> str:
+    users = {one.user_email for one in losses}
+    hosts = ", ".join(sorted({one.host for one in losses}))
+    return f"{counted(len(users), 'user')} would lose rights on folders of {hosts}"
+
+
+def _meanings(fields: tuple[FieldOutlook, ...]) -> str:
+    return "\n".join(f"{one.field}: {one.meaning}" for one in fields)
 
 
 def _summary_sessions(effects: tuple[SessionEffect, ...]) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         PresetFit,
         ResourcePresetData,
     )
+    from bai_manager.types.resource_slot import ResourceSlot
 
 _EVERYWHERE = "all"
 
@@ -53,7 +54,14 @@ def _fit(preset: PresetFit) -> str:
 
 
 def _limit(limit: LimitRoom) -> str:
-    return f"{limit.level.value} {limit.name}: {limit.remaining} of {limit.limit}"
+    return f"{limit.level.value} {limit.name}: {_room(limit.remaining, limit.limit)}"
+
+
+def _room(remaining: ResourceSlot, limit: ResourceSlot | None = None) -> str:
+    """``cpu=2 mem=inf of cpu=4 mem=inf``; slots without a limit are named only beside others."""
+    if not any(amount.is_finite() for amount in (limit or remaining).values()):
+        return "unlimited"
+    return str(remaining) if limit is None else f"{remaining} of {limit}"
 
 
 def _group(group: GroupRoom) -> str:
@@ -80,7 +88,12 @@ CHECK_FIELDS: tuple[Column[PresetCheck], ...] = (
         title="Left of limits",
         human=lambda check: "\n".join(map(_limit, check.limits)),
     ),
-    slots_column("remaining", lambda check: check.remaining, title="Narrowest"),
+    Column(
+        "remaining",
+        lambda check: check.remaining,
+        title="Narrowest",
+        human=lambda check: _room(check.remaining),
+    ),
     Column(
         "scaling_groups",
         lambda check: check.scaling_groups,

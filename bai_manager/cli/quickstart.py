@@ -18,6 +18,8 @@ from bai_manager.services.audit.actions import ListAuditLogsAction
 from bai_manager.services.session.actions import (
     CreateSessionAction,
     DestroySessionAction,
+)
+from bai_manager.services.session_inside.actions import (
     DownloadFileAction,
     ExecuteSessionAction,
     GetUsageAction,
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.runtime import Cli
-    from bai_manager.services.session.actions import GetUsageActionResult
+    from bai_manager.services.session_inside.actions import (
+        GetUsageActionResult,
+    )
 
 app = typer.Typer(add_completion=False)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bai_manager.app import App
     from bai_manager.cli.flags import Flags
     from bai_manager.config import Config
-    from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session_inside.console import ConsoleSink
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="ActionResult")

@@ -32,7 +32,9 @@ LIST_COLUMNS: tuple[Column[ScalingGroupData], ...] = (
     Column("is_active", lambda group: group.is_active, title="Active"),
     Column("is_public", lambda group: group.is_public, title="Public"),
     Column("agent_counts", lambda group: group.agent_counts, title="Agents", human=_agents),
-    slots_column("available_slots", lambda group: group.available_slots, title="Available"),
+    slots_column(
+        "available_slots", lambda group: group.available_slots, title="Available", wide=True
+    ),
     slots_column("occupied_slots", lambda group: group.occupied_slots, title="Used"),
     slots_column("free_slots", lambda group: group.free_slots, title="Free"),
     Column("session_count", lambda group: group.session_count, title="Sessions", justify="right"),

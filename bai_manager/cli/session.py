@@ -28,20 +28,14 @@ from bai_manager.cli.session_columns import (
     SHOW_FIELDS,
 )
 from bai_manager.cli.session_options import SessionArgument, SessionsArgument, emit_session
-from bai_manager.cli.verbs import IfUnchangedOption, note_changed
 from bai_manager.cli.watch import shown
 from bai_manager.services.session.actions import (
     DestroySessionAction,
     GetSessionAction,
     ListSessionsAction,
-    RenameSessionAction,
-    RestartSessionAction,
-    UpdateSessionAction,
     WaitSessionAction,
 )
-from bai_manager.services.session.types import SessionChanges
 from bai_manager.types.status import SessionStatus
-from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
@@ -65,9 +59,6 @@ class Prints:
     show: SessionData
     wait: SessionData
     destroy: DestroySessionActionResult
-    rename: SessionData
-    update: SessionData
-    restart: SessionData
 
 
 @app.command("list")
@@ -205,57 +196,3 @@ def destroy(
         return await run_bulk(cli.output, names, act, noun="sessions", fail_fast=fail_fast)
 
     raise typer.Exit(cli.run(each))
-
-
-@app.command("rename")
-def rename(
-    ctx: typer.Context,
-    session: SessionArgument,
-    new_name: Annotated[str, typer.Argument(help="4 to 64 characters.")],
-    owner: OwnerOption = None,
-) -> None:
-    """Give a running session another name.
-
-    Example: bai-manager session rename train-1 train-best
-    """
-    cli = cli_of(ctx)
-    action = RenameSessionAction(session=session, owner=owner, new_name=new_name)
-    emit_session(cli, cli.execute(action).session)
-
-
-@app.command("update")
-def update(
-    ctx: typer.Context,
-    session: SessionArgument,
-    name: Annotated[str | None, typer.Option("--name", "-n", help="Another name.")] = None,
-    priority: Annotated[
-        int | None, typer.Option("--priority", help="0 to 100; higher first.")
-    ] = None,
-    owner: OwnerOption = None,
-    if_unchanged: IfUnchangedOption = None,
-) -> None:
-    """Change the name or the priority of a session, whatever its status.
-
-    Example: bai-manager session update train-1 --priority 50
-    """
-    cli = cli_of(ctx)
-    changes = SessionChanges(
-        name=UNSET if name is None else name, priority=UNSET if priority is None else priority
-    )
-    result = cli.execute(
-        UpdateSessionAction(
-            session=session, owner=owner, changes=changes, if_unchanged=if_unchanged
-        )
-    )
-    note_changed(cli, f"Session {result.session.name}", result.changed)
-    emit_session(cli, result.session)
-
-
-@app.command("restart")
-def restart(ctx: typer.Context, session: SessionArgument, owner: OwnerOption = None) -> None:
-    """End what runs in a session and begin anew; its files stay.
-
-    Example: bai-manager session restart train-1
-    """
-    cli = cli_of(ctx)
-    emit_session(cli, cli.execute(RestartSessionAction(session=session, owner=owner)).session)

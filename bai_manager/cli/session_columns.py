@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import FileEntry
     from bai_manager.services.session.actions import (
         DestroySessionActionResult,
+    )
+    from bai_manager.services.session.types import SessionData
+    from bai_manager.services.session_inside.actions import (
         DownloadFilesActionResult,
         ExecuteSessionActionResult,
         GetContainerLogsActionResult,
         GetUsageActionResult,
         TransferResult,
     )
-    from bai_manager.services.session.types import SessionData
 
 LIST_COLUMNS: tuple[Column[SessionData], ...] = (
     id_column("id", lambda session: session.id),

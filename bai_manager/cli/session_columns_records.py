@@ -11,14 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from bai_manager.services.session.actions_records import (
+    from bai_manager.services.session_change.actions import (
         CheckedSession,
+    )
+    from bai_manager.services.session_record.actions import (
         GetAbusingReportActionResult,
         GetDependencyGraphActionResult,
         GetDirectAccessInfoActionResult,
         GetStatusHistoryActionResult,
     )
-    from bai_manager.services.session.types import GraphNode, SessionMatch, TimelineEntry
+    from bai_manager.services.session_record.types import (
+        GraphNode,
+        SessionMatch,
+        TimelineEntry,
+    )
 
 MATCH_COLUMNS: tuple[Column[SessionMatch], ...] = (
     id_column("id", lambda found: found.id),

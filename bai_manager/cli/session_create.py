@@ -25,8 +25,10 @@ from bai_manager.cli.session_options import ImageArgument, emit_session
 from bai_manager.services.session.actions import (
     CreateSessionAction,
     DestroySessionAction,
-    ExecuteSessionAction,
     WaitSessionAction,
+)
+from bai_manager.services.session_inside.actions import (
+    ExecuteSessionAction,
 )
 from bai_manager.types.clock import system_clock
 from bai_manager.types.duration import parse_time, parse_timedelta
@@ -38,9 +40,11 @@ if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.services.session.actions import (
         CreateSessionActionResult,
-        ExecuteSessionActionResult,
     )
     from bai_manager.services.session.types import SessionData
+    from bai_manager.services.session_inside.actions import (
+        ExecuteSessionActionResult,
+    )
 
 app = typer.Typer()
 

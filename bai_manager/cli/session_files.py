@@ -17,7 +17,7 @@ from bai_manager.cli.session_columns import (
     TRANSFER_FIELDS,
 )
 from bai_manager.cli.session_options import SessionArgument  # noqa: TC001 - Typer evaluates it
-from bai_manager.services.session.actions import (
+from bai_manager.services.session_inside.actions import (
     DownloadFileAction,
     DownloadFilesAction,
     ListFilesAction,
@@ -26,7 +26,7 @@ from bai_manager.services.session.actions import (
 
 if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import FileEntry
-    from bai_manager.services.session.actions import (
+    from bai_manager.services.session_inside.actions import (
         DownloadFilesActionResult,
         TransferResult,
     )

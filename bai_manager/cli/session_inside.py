@@ -22,7 +22,7 @@ from bai_manager.cli.session_columns import (
 )
 from bai_manager.cli.session_options import SessionArgument, emit_session
 from bai_manager.cli.watch import shown
-from bai_manager.services.session.actions import (
+from bai_manager.services.session_inside.actions import (
     CompleteAction,
     ExecuteSessionAction,
     GetContainerLogsAction,
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from bai_manager.cli.output.options import OutputOptions
     from bai_manager.cli.runtime import Cli
     from bai_manager.cli.session_columns import UsageRow
-    from bai_manager.services.session.actions import (
+    from bai_manager.services.session.types import SessionData
+    from bai_manager.services.session_inside.actions import (
         ExecuteSessionActionResult,
         GetContainerLogsActionResult,
     )
-    from bai_manager.services.session.types import SessionData
 
 app = typer.Typer()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bai_manager.cli.console import TerminalConsole
 from bai_manager.cli.output.errors import emit_error
 from bai_manager.errors import BackendAIError
-from bai_manager.services.session.actions import (
+from bai_manager.services.session_inside.actions import (
     CompleteAction,
     ExecuteSessionAction,
     InterruptSessionAction,

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli.options import OwnerOption, cli_of, targets
+from bai_manager.cli.options import OwnerOption, cli_of
 from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.session_columns_records import (
     ABUSE_FIELDS,
     ACCESS_FIELDS,
-    CHECKED_COLUMNS,
     GRAPH_COLUMNS,
     GRAPH_FIELDS,
     HISTORY_FIELDS,
@@ -21,11 +20,8 @@ from bai_manager.cli.session_columns_records import (
 )
 from bai_manager.cli.session_options import (  # noqa: TC001 - Typer evaluates them
     SessionArgument,
-    SessionsArgument,
 )
-from bai_manager.services.session.actions_records import (
-    CheckAndTransitStatusAction,
-    CheckAndTransitStatusBatchAction,
+from bai_manager.services.session_record.actions import (
     GetAbusingReportAction,
     GetDependencyGraphAction,
     GetDirectAccessInfoAction,
@@ -35,14 +31,16 @@ from bai_manager.services.session.actions_records import (
 )
 
 if TYPE_CHECKING:
-    from bai_manager.services.session.actions_records import (
-        CheckedSession,
+    from bai_manager.services.session_record.actions import (
         GetAbusingReportActionResult,
         GetDependencyGraphActionResult,
         GetDirectAccessInfoActionResult,
         GetStatusHistoryActionResult,
     )
-    from bai_manager.services.session.types import SessionMatch, TimelineEntry
+    from bai_manager.services.session_record.types import (
+        SessionMatch,
+        TimelineEntry,
+    )
 
 app = typer.Typer()
 
@@ -56,7 +54,6 @@ class Prints:
     graph: GetDependencyGraphActionResult
     access_info: GetDirectAccessInfoActionResult
     abuse_report: GetAbusingReportActionResult
-    check_status: list[CheckedSession]
 
 
 @app.command("match")
@@ -140,25 +137,3 @@ def abuse_report(ctx: typer.Context, session: SessionArgument, owner: OwnerOptio
     cli = cli_of(ctx)
     result = cli.execute(GetAbusingReportAction(session=session, owner=owner))
     emit_object(cli.output, result, ABUSE_FIELDS, name=lambda r: str(r.session_id))
-
-
-@app.command("check-status")
-def check_status(ctx: typer.Context, sessions: SessionsArgument, owner: OwnerOption = None) -> None:
-    """Derive the status of sessions from their kernels, and set it where that is legal.
-
-    Example: bai-manager session check-status train-1 train-2
-    """
-    cli = cli_of(ctx)
-    names = targets(sessions, cli)
-    checked: list[CheckedSession]
-    if len(names) == 1 or owner is not None:
-        checked = [
-            cli.execute(CheckAndTransitStatusAction(session=name, owner=owner)).checked
-            for name in names
-        ]
-    else:
-        result = cli.execute(CheckAndTransitStatusBatchAction(sessions=tuple(names)))
-        checked = result.checked
-        if result.skipped:
-            cli.terminal.warn(f"Not found among those you may see: {', '.join(result.skipped)}.")
-    emit_rows(cli.output, CHECKED_COLUMNS, checked, name=lambda row: row.name, noun="sessions")

@@ -13,6 +13,8 @@ from bai_manager.errors import ExitCode
 from bai_manager.services.status.actions import GetStatusAction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bai_manager.cli.runtime import Cli
     from bai_manager.services.status.types import DependencyData
 
@@ -30,8 +32,13 @@ COLUMNS: tuple[Column[DependencyData], ...] = (
     status_column("reachable", lambda dependency: "yes" if dependency.reachable else "NO"),
     Column("version", lambda dependency: dependency.version),
     Column("detail", lambda dependency: dependency.detail),
-    Column("address", lambda dependency: dependency.address),
+    Column("address", lambda d: d.address, short=lambda d: _place(d.address)),
 )
+
+
+def _place(address: str) -> str:
+    """``127.0.0.1:5432/backend`` of an address; a folder stays as it is."""
+    return address.rpartition("://")[2].rpartition("@")[2]
 
 
 @app.command()
@@ -53,5 +60,17 @@ def show_status(cli: Cli) -> ExitCode:
         name=lambda dependency: dependency.name,
         noun="dependencies",
     )
+    if cli.output.chosen_format.is_human:
+        _tell_silence(cli, result.dependencies)
     answered = all(dependency.reachable for dependency in result.dependencies)
     return ExitCode.OK if answered else ExitCode.UNREACHABLE
+
+
+def _tell_silence(cli: Cli, dependencies: Sequence[DependencyData]) -> None:
+    """In full: a table may have to cut it. The same of several is told once."""
+    told: set[str | None] = set()
+    for one in dependencies:
+        if not one.reachable and one.detail not in told:
+            told.add(one.detail)
+            sentences = (f"{one.name}: {one.detail}", one.hint)
+            cli.terminal.warn(" ".join(f"{text.rstrip('.')}." for text in sentences if text))

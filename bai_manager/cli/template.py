@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bai_manager.types.json import JsonObject
 
 app = typer.Typer(
+    add_completion=False,
     help="Requests for sessions, kept by name.\n\nExample: bai-manager template list",
     no_args_is_help=True,
 )

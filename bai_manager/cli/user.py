@@ -454,5 +454,5 @@ def _holdings(cli: Cli, users: list[str], *, look: bool) -> str:
     holdings = result.holdings
     return (
         f"{result.user.email} with {counted(holdings.active_keypairs, 'active key pair')}"
-        f" ({counted(holdings.live_sessions, 'session')} go on)"
+        f" ({counted(holdings.live_sessions, 'session goes', 'sessions go')} on)"
     )

@@ -47,7 +47,7 @@ class PasswordReset:
 
 
 LIST_COLUMNS: tuple[Column[UserData], ...] = (
-    Column("email", lambda user: user.email, title="E-mail"),
+    Column("email", lambda user: user.email, title="E-mail", keep=True),
     Column("username", lambda user: user.username, title="Name"),
     Column("role", lambda user: user.role),
     status_column("status", lambda user: user.status),

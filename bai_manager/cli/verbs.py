@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.runtime import Cli
@@ -56,6 +57,16 @@ def for_each(
         return await run_bulk(cli.output, names, one, noun=noun, fail_fast=fail_fast)
 
     raise typer.Exit(cli.run(each))
+
+
+@contextmanager
+def if_stopped(cli: Cli, what_next: str) -> Iterator[None]:
+    """Say what to do next when Ctrl-C stops what is done inside."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        cli.terminal.note(f"Stopped. {what_next}")
+        raise
 
 
 def confirm(cli: Cli, question: str) -> None:

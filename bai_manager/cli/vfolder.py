@@ -21,18 +21,13 @@ from bai_manager.cli.options import (
     cli_of,
     make_query,
     seconds,
-    targets,
 )
 from bai_manager.cli.output.rows import emit_object, emit_rows
-from bai_manager.cli.purging import ConfirmOption  # noqa: TC001 - Typer evaluates annotations
 from bai_manager.cli.verbs import (
-    FailFastOption,
     IfNotExistsOption,
     IfUnchangedOption,
-    IgnoreNotFoundOption,
     confirm,
-    counted,
-    for_each,
+    if_stopped,
     note_changed,
     note_created,
 )
@@ -42,39 +37,31 @@ from bai_manager.cli.vfolder_columns import (
     SHOW_FIELDS,
     details_of,
 )
-from bai_manager.cli.vfolder_options import FolderArgument, FoldersArgument  # noqa: TC001 - as above
+from bai_manager.cli.vfolder_holdings import holdings
+from bai_manager.cli.vfolder_options import FolderArgument  # noqa: TC001 - Typer
 from bai_manager.cli.watch import shown
 from bai_manager.services.vfolder.actions import (
     ChangeVFolderOwnerAction,
     CloneVFolderAction,
     CreateVFolderAction,
-    DeleteVFolderAction,
     GetVFolderAction,
     ListVFoldersAction,
-    PurgeVFolderAction,
     RenameVFolderAction,
-    RestoreVFolderAction,
     UpdateVFolderAction,
 )
-from bai_manager.services.vfolder.errors import VFolderNotFound
 from bai_manager.services.vfolder.types import (
     FolderScope,
-    SharerKind,
     VFolderChanges,
     VFolderSpec,
 )
-from bai_manager.types.binary_size import BinarySize
 from bai_manager.types.status import VFolderUsageMode
 from bai_manager.types.tristate import UNSET
 from bai_manager.types.vfolder import VFolderPermission
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
-    from bai_manager.cli.output.bulk import Outcome
     from bai_manager.cli.output.options import OutputOptions
-    from bai_manager.cli.runtime import Cli
     from bai_manager.cli.vfolder_columns import VFolderDetails
-    from bai_manager.services.vfolder.actions import GetVFolderActionResult
     from bai_manager.services.vfolder.types import VFolderData
 
 
@@ -86,14 +73,12 @@ class Prints:
     create: VFolderData
     update: VFolderData
     rename: VFolderData
-    delete: list[Outcome]
-    restore: list[Outcome]
-    purge: VFolderData
     clone: VFolderData
     change_owner: VFolderData
 
 
 app = typer.Typer(
+    add_completion=False,
     help="Virtual folders, their files and who shares them.\n\nExample: bai-manager vfolder list",
     no_args_is_help=True,
 )
@@ -250,78 +235,6 @@ def rename(
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
 
 
-@app.command("delete")
-def delete(
-    ctx: typer.Context,
-    folders: FoldersArgument,
-    ignore_not_found: IgnoreNotFoundOption = False,
-    fail_fast: FailFastOption = False,
-) -> None:
-    """Move folders to the trash; 'vfolder restore' brings them back.
-
-    Example: bai-manager vfolder delete datasets --yes
-    """
-    cli = cli_of(ctx)
-    given = targets(folders, cli)
-    confirm(cli, f"Move {_holdings(cli, given)} to the trash?")
-
-    async def act(processor: ActionProcessor, folder: str) -> str:
-        try:
-            await processor.run(DeleteVFolderAction(vfolder=folder))
-        except VFolderNotFound:
-            if not ignore_not_found:
-                raise
-            return "there was none"
-        return "in the trash"
-
-    for_each(cli, given, act, noun="folders", fail_fast=fail_fast)
-
-
-@app.command("restore")
-def restore(
-    ctx: typer.Context, folders: FoldersArgument, fail_fast: FailFastOption = False
-) -> None:
-    """Take folders out of the trash.
-
-    Example: bai-manager vfolder restore datasets
-    """
-    cli = cli_of(ctx)
-
-    async def act(processor: ActionProcessor, folder: str) -> str:
-        await processor.run(RestoreVFolderAction(vfolder=folder))
-        return "restored"
-
-    for_each(cli, targets(folders, cli), act, noun="folders", fail_fast=fail_fast)
-
-
-@app.command("purge")
-def purge(
-    ctx: typer.Context,
-    folder: FolderArgument,
-    confirm_name: ConfirmOption = None,
-    timeout: TimeoutOption = None,
-) -> None:
-    """Remove a folder of the trash with all its files, for good; completes an interrupted purge.
-
-    Example: bai-manager vfolder purge datasets --confirm datasets
-    """
-    cli = cli_of(ctx)
-    limit = seconds(timeout, cli)
-    lost: list[VFolderData] = []
-
-    async def body(processor: ActionProcessor) -> VFolderData:
-        if not cli.flags.dry_run:
-            found = await processor.run(GetVFolderAction(vfolder=folder, in_trash=True))
-            lost.append(found.vfolder)
-            cli.terminal.confirm_name(
-                f"{_described(found)} is removed for good.", found.vfolder.name, given=confirm_name
-            )
-        meant = str(lost[0].id) if lost else folder
-        return (await processor.run(PurgeVFolderAction(vfolder=meant, timeout=limit))).vfolder
-
-    emit_object(cli.output, cli.run(body), FOLDER_FIELDS, name=lambda f: f.name)
-
-
 @app.command("clone")
 def clone(
     ctx: typer.Context,
@@ -352,7 +265,11 @@ def clone(
         cloneable=cloneable,
     )
     action = CloneVFolderAction(vfolder=folder, spec=spec, timeout=seconds(timeout, cli))
-    with cli.terminal.progress(f"Cloning {folder}"):
+    what_next = (
+        "What had begun is completed by the same command, and given up by"
+        f" 'bai-manager vfolder recover {folder} {name}'."
+    )
+    with if_stopped(cli, what_next), cli.terminal.progress(f"Cloning {folder}"):
         result = cli.execute(action)
     if result.resumed:
         cli.terminal.note(f"Completed a clone to {name} that had been interrupted.")
@@ -370,37 +287,10 @@ def change_owner(
     Example: bai-manager vfolder change-owner datasets user@example.com --yes
     """
     cli = cli_of(ctx)
-    confirm(cli, f"Give {_holdings(cli, [folder])} to {user}?")
+    confirm(cli, f"Give {holdings(cli, [folder])} to {user}?")
     result = cli.execute(ChangeVFolderOwnerAction(vfolder=folder, user=user))
     emit_object(cli.output, result.vfolder, FOLDER_FIELDS, name=lambda f: f.name)
 
 
 vfolder_share.add_commands(app)
 app.command("hosts")(vfolder_quota.hosts)
-
-
-def _holdings(cli: Cli, folders: list[str]) -> str:
-    """What would be touched, as far as can be told before asking."""
-    if len(folders) != 1 or cli.flags.yes or cli.flags.dry_run:
-        return counted(len(folders), "folder")
-    try:
-        return _described(cli.execute(GetVFolderAction(vfolder=folders[0])))
-    except VFolderNotFound:
-        return counted(1, "folder")
-
-
-def _described(found: GetVFolderActionResult) -> str:
-    folder, use = found.vfolder, found.use
-    owner = folder.owner or folder.project
-    size = BinarySize(use.used_bytes) if use is not None and use.used_bytes is not None else None
-    facts = [
-        *([counted(use.file_count, "file")] if use is not None else []),
-        *([str(size)] if size is not None else []),
-        *([shared] if (shared := _others(found)) else []),
-    ]
-    return f"Folder {folder.name} of {owner} ({', '.join(facts) or folder.status.value})"
-
-
-def _others(found: GetVFolderActionResult) -> str:
-    others = [one for one in found.holdings.shared_with if one.kind is SharerKind.USER]
-    return f"shared with {counted(len(others), 'user')}" if others else ""

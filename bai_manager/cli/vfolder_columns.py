@@ -66,6 +66,7 @@ LIST_COLUMNS: tuple[Column[VFolderData], ...] = (
     Column("domain_name", lambda folder: folder.domain_name, title="Domain", wide=True),
     Column("creator", lambda folder: folder.creator, wide=True),
     time_column("last_used", lambda folder: folder.last_used, title="Last used", wide=True),
+    time_column("status_changed", lambda folder: folder.status_changed, title="Since", wide=True),
 )
 FOLDER_FIELDS: tuple[Column[VFolderData], ...] = (
     Column("name", lambda folder: folder.name),

@@ -93,7 +93,8 @@ def accept(
 
     async def act(processor: ActionProcessor, invitation: str) -> str:
         result = await processor.run(AcceptInvitationAction(invitation=invitation))
-        return f"you may use folder {result.invitation.vfolder_name}"
+        offer = result.invitation
+        return f"{offer.invitee} may use folder {offer.vfolder_name}"
 
     for_each(cli, targets(invitations, cli), act, noun="invitations", fail_fast=fail_fast)
 

@@ -108,21 +108,28 @@ def invite(
     Example: bai-manager vfolder invite datasets user@example.com --permission ro
     """
     cli = cli_of(ctx)
+    asked = VFolderPermission.parse(permission)
     result = cli.execute(
-        InviteAction(
-            vfolder=folder,
-            emails=tuple(targets(emails, cli)),
-            permission=VFolderPermission.parse(permission),
-        )
+        InviteAction(vfolder=folder, emails=tuple(targets(emails, cli)), permission=asked)
     )
     for one in result.pending:
-        cli.terminal.note(f"{one.invitee} was invited before and has not answered yet.")
+        cli.terminal.note(_still_waiting(one, asked))
     emit_rows(
         cli.output,
         INVITATION_COLUMNS,
         [*result.invited, *result.pending],
         name=lambda one: str(one.id),
         noun="invitations",
+    )
+
+
+def _still_waiting(offer: InvitationData, asked: VFolderPermission) -> str:
+    waiting = f"{offer.invitee} was invited before, with {offer.permission.value}, and has not"
+    if offer.permission is asked:
+        return f"{waiting} answered yet."
+    return (
+        f"{waiting} answered yet; 'vfolder invitation update {offer.id} --permission {asked.value}'"
+        " offers that instead."
     )
 
 
@@ -133,7 +140,7 @@ def leave(ctx: typer.Context, folders: FoldersArgument, fail_fast: FailFastOptio
     """
     cli = cli_of(ctx)
     given = targets(folders, cli)
-    confirm(cli, f"Leave {counted(len(given), 'folder')}? Only another invitation brings it back.")
+    confirm(cli, f"Leave {counted(len(given), 'folder')}? Only an invitation brings one back.")
 
     async def act(processor: ActionProcessor, folder: str) -> str:
         await processor.run(LeaveVFolderAction(vfolder=folder))

@@ -36,7 +36,9 @@ class ListingSink(NullSink):
 
     def __init__(self, output: OutputOptions, columns: Sequence[Column[VFolderFile]]) -> None:
         self._output = output
-        self._rows = row_writer(output, columns, name=lambda file: file.path, noun="files")
+        self._rows = row_writer(
+            output, columns, name=lambda file: file.path, noun="files", has_filters=False
+        )
         self._taken = 0
 
     def listed(self, file: VFolderFile) -> bool:
@@ -64,7 +66,7 @@ class ContentSink(NullSink):
             color=output.wants_color(output.stdout),
         )
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         self._raw.write(data)
 
     def __enter__(self) -> Self:
@@ -120,7 +122,7 @@ class TransferSink(NullSink):
             else row_writer(output, TRANSFER_COLUMNS, name=lambda one: one.path, noun="files")
         )
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         if self._raw is not None:
             self._raw.write(data)
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.agent.errors import AgentUnreachable
 from bai_manager.clients.agent.protocol import AgentHealth
+from bai_manager.clients.faults import fault_of
 from bai_manager.errors import BackendAIError, ConfigurationError, Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from bai_manager.clients.agent.protocol import AgentClient
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bai_manager.types.credentials import Secret
 
 _AGENT_LIMIT: Final = 5.0
+_REFUSED: Final = frozenset({401, 403})
 _TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - a header's name
 
 
@@ -94,7 +96,10 @@ class EtcdProbe:
         self._client = client
 
     async def ask(self) -> Answer:
-        return Answer(version=await self._client.version())
+        """Whoever may not read, or asks for another namespace, has no use of a version."""
+        version = await self._client.version()
+        await self._client.configuration()
+        return Answer(version=version)
 
 
 class ValkeyProbe:
@@ -128,26 +133,26 @@ def built(name: str, build: Callable[[], Probe]) -> Probe:
         return UnusableProbe(name, error)
 
 
-class HttpProbe:
-    """A service that tells its version in JSON: ``path`` is where, ``keys`` lead to it."""
+class StorageProbe:
+    """A storage proxy: its version, and that it takes our secret (``storage-proxy.md`` §3).
+
+    ``ca_file`` is a PEM file of authorities to trust instead of the system's.
+    """
 
     def __init__(
         self,
         name: str,
         url: str,
-        path: str,
-        keys: tuple[str, ...],
+        secret: Secret | None,
         *,
-        headers: Mapping[str, str] | None = None,
         verify: bool = True,
         ca_file: Path | None = None,
         timeout: float = 5.0,
     ) -> None:
-        self.name = name
+        self.name = f"storage {name}"
         self.address = url
-        self._path = path
-        self._keys = keys
-        self._headers = dict(headers or {})
+        self._setting = f"storage.{name}"
+        self._headers = {_TOKEN_HEADER: secret.reveal()} if secret else {}
         self._verify = verify
         self._ca_file = ca_file
         self._timeout = timeout
@@ -163,12 +168,28 @@ class HttpProbe:
                 timeout=self._timeout,
                 trust_env=False,
             ) as client:
-                found = (await client.get(self._path)).raise_for_status().json()
-            for key in self._keys:
-                found = found[key]
-        except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ServiceUnreachable(f"{str(error) or type(error).__name__}") from error
-        return Answer(version=str(found))
+                version = (await client.get("/")).raise_for_status().json()["storage-proxy"]
+                (await client.get("/volumes")).raise_for_status()
+        except httpx.HTTPStatusError as error:
+            raise self._refusal(error.response.status_code) from error
+        except (httpx.HTTPError, OSError) as error:
+            why = fault_of(error, within=self._timeout)
+            raise self._silent(f"It does not answer: {why}.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._silent("What answers is no storage proxy.") from error
+        return Answer(version=str(version))
+
+    def _refusal(self, status: int) -> ServiceUnreachable:
+        if status not in _REFUSED:
+            return self._silent(f"It answers with HTTP {status}.")
+        return ServiceUnreachable(
+            f"It refuses our secret (HTTP {status}).",
+            hint=f"Check {self._setting}.secret of the profile.",
+        )
+
+    def _silent(self, message: str) -> ServiceUnreachable:
+        hint = f"Its address is {self._setting}.manager_url: 'bai-manager config show --origin'."
+        return ServiceUnreachable(message, hint=hint)
 
     def _trust(self) -> ssl.SSLContext | bool:
         """Raises ``OSError``."""
@@ -177,22 +198,6 @@ class HttpProbe:
         import ssl  # noqa: PLC0415 - clusters only
 
         return ssl.create_default_context(cafile=self._ca_file)
-
-
-def storage_probe(
-    name: str, url: str, secret: Secret | None, *, verify: bool, ca_file: Path | None = None
-) -> HttpProbe:
-    """``ca_file`` is a PEM file of authorities to trust instead of the system's."""
-    headers = {_TOKEN_HEADER: secret.reveal()} if secret else {}
-    return HttpProbe(
-        f"storage {name}",
-        url,
-        "/",
-        ("storage-proxy",),
-        headers=headers,
-        verify=verify,
-        ca_file=ca_file,
-    )
 
 
 class PrometheusProbe:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Text, cast, exists, func, or_, select
@@ -30,7 +32,12 @@ from bai_manager.models.user import keypairs, users
 from bai_manager.repositories.people import resolve_group, resolve_user
 from bai_manager.repositories.session import id_matches, resolve_session
 from bai_manager.services.keypair.errors import KeyPairNotFound
-from bai_manager.services.session.errors import KernelNotFound, TooManyKernelsFound
+from bai_manager.services.session.errors import (
+    KernelNotFound,
+    SessionNotFound,
+    TooManyKernelsFound,
+    TooManySessionsMatched,
+)
 from bai_manager.types.credentials import Secret
 from bai_manager.types.status import ProjectType, UserRole
 
@@ -168,8 +175,19 @@ class AccessRepository:
         )
 
     async def _session(self, session: str, owner: str | None, actor: Actor) -> TargetScope:
+        """An owner that is named is all that access is decided by, whether it has the session.
+
+        Which session is meant is then told of those only that the actor may find anyway.
+        """
         if owner is not None:
-            return await self._keypair(owner)
+            scope = await self._keypair(owner)
+            with suppress(SessionNotFound, TooManySessionsMatched):
+                async with self._database.transaction() as connection:
+                    found = await resolve_session(
+                        connection, session, owner=owner, visible=_visible(actor)
+                    )
+                return replace(scope, session_id=found)
+            return scope
         async with self._database.transaction() as connection:
             session_id = await resolve_session(
                 connection, session, visible=_visible(actor), prefer_owner=actor.access_key
@@ -177,7 +195,8 @@ class AccessRepository:
             row = (
                 await connection.execute(_located(sessions).where(sessions.c.id == session_id))
             ).one()
-        return _scope(row.domain_name, row.owner, row.role, row.access_key)
+        scope = _scope(row.domain_name, row.owner, row.role, row.access_key)
+        return replace(scope, session_id=session_id)
 
     async def _kernel(self, kernel: str, actor: Actor) -> TargetScope:
         statement = _located(kernels).where(id_matches(kernels.c.id, kernel)).limit(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bai_manager.models.resource_policy import keypair_resource_policies
 from bai_manager.models.session import kernels, sessions
@@ -17,7 +17,11 @@ from bai_manager.types.status import KernelStatus, SessionStatus, SessionType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
@@ -30,49 +34,21 @@ class IdleRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def running(self, *, with_lifetime_only: bool) -> list[RunningSession]:
-        """RUNNING sessions whose main kernel runs, inference left out.
+    async def running(
+        self, *, with_lifetime_only: bool = False, with_inference: bool = False
+    ) -> list[RunningSession]:
+        """RUNNING sessions whose main kernel runs, inference left out unless asked for.
 
         ``with_lifetime_only``: only those whose policy ends them by age.
         """
-        owner = kernels.join(sessions, sessions.c.id == kernels.c.session_id).join(
-            keypairs.join(_policies, _policies.c.name == keypairs.c.resource_policy).join(
-                users, users.c.uuid == keypairs.c.user
-            ),
-            keypairs.c.access_key == sessions.c.access_key,
-        )
-        statement = (
-            select(
-                kernels.c.id,
-                kernels.c.session_id,
-                kernels.c.cluster_role,
-                kernels.c.agent,
-                kernels.c.agent_addr,
-                kernels.c.occupied_slots,
-                kernels.c.created_at,
-                sessions.c.session_type,
-                sessions.c.requested_slots,
-                users.c.created_at.label("user_created_at"),
-                _policies.c.max_session_lifetime,
-                _policies.c.idle_timeout,
-            )
-            .select_from(owner)
-            .where(
-                sessions.c.status == SessionStatus.RUNNING,
-                sessions.c.session_type != SessionType.INFERENCE.name,
-                kernels.c.status == KernelStatus.RUNNING,
-            )
-            .order_by(kernels.c.session_id, kernels.c.local_rank)
-        )
-        if with_lifetime_only:
-            statement = statement.where(_policies.c.max_session_lifetime > 0)
+        where = [_policies.c.max_session_lifetime > 0] if with_lifetime_only else []
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(statement)).all()
-        of_session: dict[UUID, list[AnyRow]] = {}
-        for row in rows:
-            of_session.setdefault(row.session_id, []).append(row)
-        found = [_running(own) for own in of_session.values()]
-        return [session for session in found if session is not None]
+            return await running_sessions(connection, *where, with_inference=with_inference)
+
+    async def time(self) -> datetime:
+        """By the clock of the database, which rows are written with."""
+        async with self._database.transaction() as connection:
+            return (await connection.execute(select(func.now()))).scalar_one()
 
     async def end_idle(self, session_id: UUID, *, reason: str, clock: Clock) -> bool:
         """RUNNING → TERMINATING with its kernels; False when it was not RUNNING any more."""
@@ -89,6 +65,51 @@ class IdleRepository:
             if moved:
                 await terminate_kernels(connection, session_id, reason, now)
             return bool(moved)
+
+
+async def running_sessions(
+    connection: AsyncConnection, *where: ColumnElement[bool], with_inference: bool = False
+) -> list[RunningSession]:
+    """RUNNING sessions that match whose main kernel runs, inference left out unless asked for."""
+    if not with_inference:
+        where = (*where, sessions.c.session_type != SessionType.INFERENCE.name)
+    owner = kernels.join(sessions, sessions.c.id == kernels.c.session_id).join(
+        keypairs.join(_policies, _policies.c.name == keypairs.c.resource_policy).join(
+            users, users.c.uuid == keypairs.c.user
+        ),
+        keypairs.c.access_key == sessions.c.access_key,
+    )
+    rows = await connection.execute(
+        select(
+            kernels.c.id,
+            kernels.c.session_id,
+            kernels.c.cluster_role,
+            kernels.c.agent,
+            kernels.c.agent_addr,
+            kernels.c.occupied_slots,
+            kernels.c.created_at,
+            sessions.c.session_type,
+            sessions.c.requested_slots,
+            sessions.c.name,
+            sessions.c.access_key,
+            users.c.email,
+            users.c.created_at.label("user_created_at"),
+            _policies.c.max_session_lifetime,
+            _policies.c.idle_timeout,
+        )
+        .select_from(owner)
+        .where(
+            sessions.c.status == SessionStatus.RUNNING,
+            kernels.c.status == KernelStatus.RUNNING,
+            *where,
+        )
+        .order_by(kernels.c.session_id, kernels.c.local_rank)
+    )
+    of_session: dict[UUID, list[AnyRow]] = {}
+    for row in rows:
+        of_session.setdefault(row.session_id, []).append(row)
+    found = [_running(own) for own in of_session.values()]
+    return [session for session in found if session is not None]
 
 
 def _running(rows: Sequence[AnyRow]) -> RunningSession | None:
@@ -112,4 +133,7 @@ def _running(rows: Sequence[AnyRow]) -> RunningSession | None:
             row.id: float(ResourceSlot.from_json(row.occupied_slots).get("mem", 0)) for row in rows
         },
         places={row.id: (row.agent, row.agent_addr) for row in rows if row.agent},
+        name=main.name or "",
+        access_key=main.access_key,
+        user_email=main.email,
     )

@@ -13,13 +13,15 @@ from bai_manager.repositories.people import resolve_user
 from bai_manager.services.auth.types import IdentityData
 from bai_manager.services.resource_preset.errors import NoKeypair
 from bai_manager.services.session.errors import ProjectNotFound
-from bai_manager.services.session.types import OwnerData
+from bai_manager.services.session.types_request import OwnerData
+from bai_manager.types.dotfiles import DotfileGiver, merged_dotfiles
 from bai_manager.types.status import UserRole
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.repositories.database import Database
+    from bai_manager.types.dotfiles import GivenDotfile
 
 
 class OwnerRepository:
@@ -124,6 +126,25 @@ class OwnerRepository:
             )
         project_id: UUID = chosen[0].id
         return project_id
+
+    async def dotfiles(
+        self, access_key: str, group_id: UUID, domain_name: str
+    ) -> tuple[GivenDotfile, ...]:
+        """What sessions find in their home (``reference/value-types.md`` §12.1).
+
+        Raises ``UnreadableDotfiles``.
+        """
+        packed = {
+            DotfileGiver.KEYPAIR: select(keypairs.c.dotfiles).where(
+                keypairs.c.access_key == access_key
+            ),
+            DotfileGiver.PROJECT: select(groups.c.dotfiles).where(groups.c.id == group_id),
+            DotfileGiver.DOMAIN: select(domains.c.dotfiles).where(domains.c.name == domain_name),
+        }
+        statement = select(*(one.scalar_subquery() for one in packed.values()))
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(statement)).one()
+        return merged_dotfiles(dict(zip(packed, row, strict=True)))
 
     async def get_identity(self, access_key: str) -> IdentityData:
         """The user behind an access key, with policy and projects."""

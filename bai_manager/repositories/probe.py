@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from bai_manager.repositories.database import SchemaMissing
 from bai_manager.repositories.schema import schema_state
 from bai_manager.services.status.types import Answer
 
@@ -27,9 +28,16 @@ class DatabaseProbe:
         self._clock = clock
 
     async def ask(self) -> Answer:
+        """Raises ``SchemaMissing`` too: nothing can be done with another's database."""
         async with self._database.transaction() as connection:
             facts = (await connection.execute(_FACTS)).one()
             state = await schema_state(connection)
+        if state.revision is None:
+            raise SchemaMissing(
+                "The server answers, and the database has no Backend.AI tables.",
+                hint="On one machine, 'bai-manager init' makes them; of a cluster, check the name"
+                " at the end of database.dsn.",
+            )
         drift = (facts.now - self._clock()).total_seconds()
         written = "" if state.supported else ", not one this program writes to"
         schema = f"schema {state.shape}, revision {state.revision}{written}"

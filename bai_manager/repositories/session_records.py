@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, and_, cast, func, literal, or_, select
+from sqlalchemy import Text, cast, func, literal, or_, select
 
 from bai_manager.models.agent import agents
 from bai_manager.models.audit import audit_logs
 from bai_manager.models.session import kernels, session_dependencies, sessions
 from bai_manager.models.user import users
-from bai_manager.services.session.types import GraphNode, SessionMatch, TimelineEntry
+from bai_manager.services.session_record.types import (
+    GraphNode,
+    SessionMatch,
+    TimelineEntry,
+)
 from bai_manager.types.status import SessionStatus
 
 if TYPE_CHECKING:
@@ -96,12 +100,9 @@ class SessionRecordRepository:
             session = (
                 await connection.execute(
                     select(
-                        sessions.c.id,
-                        sessions.c.name,
                         sessions.c.status,
                         sessions.c.status_info,
                         sessions.c.status_history,
-                        sessions.c.created_at,
                     ).where(sessions.c.id == session_id)
                 )
             ).one()
@@ -119,7 +120,7 @@ class SessionRecordRepository:
             entries = [*_entered("session", session, session.status_info)]
             for kernel in members:
                 entries += _entered(kernel.cluster_hostname, kernel, _ending(kernel))
-            entries += await _audited(connection, session)
+            entries += await _audited(connection, session_id)
         return sorted(entries, key=lambda entry: entry.at)
 
 
@@ -172,22 +173,8 @@ def _ending(kernel: AnyRow) -> str | None:
     return ", ".join(part for part in told if part) or None
 
 
-async def _audited(connection: AsyncConnection, session: AnyRow) -> list[TimelineEntry]:
-    """What was done to it, named by its id, the beginning of that, or its name while it had it."""
-    successor = (
-        select(func.min(sessions.c.created_at))
-        .where(sessions.c.name == session.name, sessions.c.created_at > session.created_at)
-        .scalar_subquery()
-    )
-    named = and_(
-        audit_logs.c.entity_id == session.name,
-        audit_logs.c.created_at >= session.created_at,
-        func.coalesce(audit_logs.c.created_at < successor, True),
-    )
-    by_id = and_(
-        func.length(audit_logs.c.entity_id) >= _SHORTEST_PREFIX,
-        func.starts_with(str(session.id), func.lower(audit_logs.c.entity_id)),
-    )
+async def _audited(connection: AsyncConnection, session_id: UUID) -> list[TimelineEntry]:
+    """What was done to it, and denied, under whatever name it had."""
     rows = await connection.execute(
         select(
             audit_logs.c.created_at,
@@ -199,7 +186,7 @@ async def _audited(connection: AsyncConnection, session: AnyRow) -> list[Timelin
         .select_from(
             audit_logs.outerjoin(users, cast(users.c.uuid, Text) == audit_logs.c.triggered_by)
         )
-        .where(audit_logs.c.entity_type == "session", or_(named, by_id))
+        .where(audit_logs.c.entity_type == "session", audit_logs.c.entity_id == str(session_id))
         .order_by(audit_logs.c.created_at)
     )
     return [

@@ -1,4 +1,4 @@
-"""What people have that policies bound besides slots: folders, images, networks, lifetimes."""
+"""What people have that policies bound besides slots: folders, images, networks, replicas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Text, cast, func, select, true
 
+from bai_manager.models.endpoint import endpoints
 from bai_manager.models.group import groups
 from bai_manager.models.image import images
 from bai_manager.models.network import networks
@@ -14,16 +15,15 @@ from bai_manager.models.resource_policy import (
     project_resource_policies,
     user_resource_policies,
 )
-from bai_manager.models.session import kernels
+from bai_manager.models.session import sessions
 from bai_manager.models.user import keypairs, users
 from bai_manager.models.vfolder import vfolders
 from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyData
 from bai_manager.services.user_resource_policy.types import UserResourcePolicyData
 from bai_manager.sokovan.quota import Counted, CountUse, Level, positive_or_none
-from bai_manager.types.status import VFOLDER_HARD_DELETED, KernelStatus, SessionType
+from bai_manager.types.status import SESSION_DEAD, VFOLDER_HARD_DELETED
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Any
 
     from sqlalchemy import ColumnElement, Subquery
@@ -49,13 +49,14 @@ def bounds_of(
 
 
 def _bounds_of_keypair(policy: KeypairResourcePolicyData | AnyRow) -> dict[Counted, int | None]:
-    return {Counted.LIFETIME: positive_or_none(policy.max_session_lifetime)}
+    return {Counted.KERNELS: positive_or_none(policy.max_containers_per_session)}
 
 
 def _bounds_of_user(policy: UserResourcePolicyData | AnyRow) -> dict[Counted, int | None]:
     return {
         Counted.FOLDERS: positive_or_none(policy.max_vfolder_count),
         Counted.IMAGES: policy.max_customized_image_count,
+        Counted.REPLICAS: policy.max_session_count_per_model_session,
     }
 
 
@@ -79,6 +80,7 @@ async def user_stocks(
             users.c.email.label("name"),
             policies.c.max_vfolder_count,
             policies.c.max_customized_image_count,
+            policies.c.max_session_count_per_model_session,
             func.coalesce(folders.c.amount, 0).label("folders"),
             func.coalesce(made.c.amount, 0).label("images"),
         )
@@ -91,11 +93,15 @@ async def user_stocks(
         .order_by(users.c.email)
     )
     return tuple(
-        CountUse(level=Level.USER, name=row.name, counted=counted, limit=limit, used=used)
-        for row in rows
-        for (counted, limit), used in zip(
-            _bounds_of_user(row).items(), (row.folders, row.images), strict=True
+        CountUse(
+            level=Level.USER,
+            name=row.name,
+            counted=counted,
+            limit=_bounds_of_user(row)[counted],
+            used=used,
         )
+        for row in rows
+        for counted, used in ((Counted.FOLDERS, row.folders), (Counted.IMAGES, row.images))
     )
 
 
@@ -131,38 +137,64 @@ async def project_stocks(
     )
 
 
-async def oldest_sessions(
-    connection: AsyncConnection, where: ColumnElement[bool], now: datetime
+async def large_sessions(
+    connection: AsyncConnection, where: ColumnElement[bool]
 ) -> tuple[CountUse, ...]:
-    """How long the oldest running session of each key pair that matches has lived, in seconds.
-
-    Inference sessions live as long as they are needed (``reference/value-types.md`` §15).
-    """
-    policies = keypair_resource_policies
+    """Sessions of the key pairs that match with more than one kernel, running or waiting."""
     rows = await connection.execute(
         select(
-            kernels.c.access_key.label("name"),
-            policies.c.max_session_lifetime,
-            func.min(kernels.c.created_at).label("created_at"),
+            sessions.c.name,
+            sessions.c.cluster_size,
+            users.c.email,
+            keypair_resource_policies.c.max_containers_per_session,
         )
-        .join(keypairs, keypairs.c.access_key == kernels.c.access_key)
-        .join(policies, policies.c.name == keypairs.c.resource_policy)
-        .where(
-            where,
-            kernels.c.status == KernelStatus.RUNNING,
-            kernels.c.cluster_role == "main",
-            kernels.c.session_type != SessionType.INFERENCE.name,
+        .join(keypairs, keypairs.c.access_key == sessions.c.access_key)
+        .join(
+            keypair_resource_policies,
+            keypair_resource_policies.c.name == keypairs.c.resource_policy,
         )
-        .group_by(kernels.c.access_key, policies.c.max_session_lifetime)
-        .order_by(kernels.c.access_key)
+        .join(users, users.c.uuid == sessions.c.user_uuid)
+        .where(where, sessions.c.status.not_in(SESSION_DEAD), sessions.c.cluster_size > 1)
+        .order_by(users.c.email, sessions.c.name)
     )
     return tuple(
         CountUse(
-            level=Level.KEYPAIR,
+            level=Level.SESSION,
+            name=row.name or "",
+            counted=Counted.KERNELS,
+            limit=_bounds_of_keypair(row)[Counted.KERNELS],
+            used=row.cluster_size,
+            owner=row.email,
+        )
+        for row in rows
+    )
+
+
+async def model_services(
+    connection: AsyncConnection, where: ColumnElement[bool]
+) -> tuple[CountUse, ...]:
+    """Replicas of each model service that lives, of the users that match."""
+    policies = user_resource_policies
+    rows = await connection.execute(
+        select(
+            endpoints.c.name,
+            endpoints.c.replicas,
+            users.c.email,
+            policies.c.max_session_count_per_model_session,
+        )
+        .join(users, users.c.uuid == endpoints.c.session_owner)
+        .join(policies, policies.c.name == users.c.resource_policy)
+        .where(where, endpoints.c.lifecycle_stage.not_in(("destroying", "destroyed")))
+        .order_by(users.c.email, endpoints.c.name)
+    )
+    return tuple(
+        CountUse(
+            level=Level.SERVICE,
             name=row.name,
-            counted=Counted.LIFETIME,
-            limit=_bounds_of_keypair(row)[Counted.LIFETIME],
-            used=int((now - row.created_at).total_seconds()),
+            counted=Counted.REPLICAS,
+            limit=row.max_session_count_per_model_session,
+            used=row.replicas,
+            owner=row.email,
         )
         for row in rows
     )

@@ -11,6 +11,7 @@ from bai_manager.models.resource_policy import project_resource_policies, user_r
 from bai_manager.models.user import users
 from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.vfolder_access import allowed_hosts
+from bai_manager.types.errors import InvalidStorageHost
 from bai_manager.types.status import VFOLDER_HARD_DELETED
 from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType, StorageHost
 
@@ -42,7 +43,7 @@ class StorageRepository:
                 .distinct()
                 .order_by(vfolders.c.host)
             )
-            return [host for host in found if not StorageHost.parse(host).is_noop]
+            return [host for host in found if _is_kept(host)]
 
     async def policy_limit(self, scope: QuotaScopeID) -> int | None:
         """What the policy of a user or project gives to a new scope; None is no limit."""
@@ -59,3 +60,11 @@ class StorageRepository:
                 )
             )
         return size if size is not None and size > 0 else None
+
+
+def _is_kept(host: str) -> bool:
+    """Whether it is a host of a storage; a row may say anything."""
+    try:
+        return not StorageHost.parse(host).is_noop
+    except InvalidStorageHost:
+        return False

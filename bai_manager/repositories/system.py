@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import and_, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from bai_manager.models.agent import agents
@@ -30,7 +30,7 @@ from bai_manager.types.credentials import Secret
 from bai_manager.types.status import AgentStatus, ImageStatus, UserRole, UserStatus
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from bai_manager.repositories.database import Database
@@ -290,6 +290,7 @@ async def _agent(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
 
 
 async def _images(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
+    """Images with their aliases; one that is there keeps everything but labels of a former init."""
     created = []
     for image in spec.images:
         if await _insert_missing(
@@ -313,14 +314,35 @@ async def _images(connection: AsyncConnection, spec: SystemSpec) -> list[str]:
             },
         ):
             created.append(f"image {image.canonical}")
-        image_id = await connection.scalar(
-            select(images.c.id).where(
-                images.c.name == image.canonical, images.c.architecture == image.architecture
-            )
-        )
-        for alias in image.aliases:
-            await _insert_missing(connection, image_aliases, {"alias": alias, "image": image_id})
+            await _aliases(connection, image)
+        elif await _relabelled(connection, image):
+            created.append(f"labels of image {image.canonical}")
     return created
+
+
+async def _aliases(connection: AsyncConnection, image: LocalImage) -> None:
+    image_id = await connection.scalar(select(images.c.id).where(_is(image)))
+    for alias in image.aliases:
+        await _insert_missing(connection, image_aliases, {"alias": alias, "image": image_id})
+
+
+async def _relabelled(connection: AsyncConnection, image: LocalImage) -> bool:
+    """Bring labels up to date that are as an earlier release wrote them; an operator's stay."""
+    row = (
+        await connection.execute(
+            select(images.c.id, images.c.labels).where(_is(image)).with_for_update()
+        )
+    ).one()
+    if row.labels not in image.former_labels:
+        return False
+    await connection.execute(
+        update(images).where(images.c.id == row.id).values(labels=dict(image.labels))
+    )
+    return True
+
+
+def _is(image: LocalImage) -> ColumnElement[bool]:
+    return and_(images.c.name == image.canonical, images.c.architecture == image.architecture)
 
 
 async def _registry(connection: AsyncConnection, image: LocalImage) -> UUID:

@@ -135,7 +135,12 @@ def vfid_of(row: AnyRow) -> VFolderID:
 
 def host_of(row: AnyRow) -> StorageHost:
     """What stands for a host, even if it is none: one bad row spoils no list."""
-    proxy, _, volume = row.host.partition(":")
+    return host_in(row.host)
+
+
+def host_in(text: str) -> StorageHost:
+    """The same for the column."""
+    proxy, _, volume = text.partition(":")
     return StorageHost(proxy, volume)
 
 

@@ -94,7 +94,10 @@ class VFolderChangesRepository:
             owner = await lock_owner(connection, access_key)
             folder = await lock_folder(connection, access.id, viewer=access.user_id)
             if folder.ownership_type is not VFolderOwnershipType.USER:
-                raise VFolderInvalidParameter(f"Folder {folder.name!r} is a project's.")
+                raise VFolderInvalidParameter(
+                    f"Folder {folder.name!r} is a project's.",
+                    hint="Only folders of users are given to others.",
+                )
             if folder.owner_id == owner_id:
                 raise VFolderInvalidParameter(
                     f"Folder {folder.name!r} belongs to {owner.email} already."

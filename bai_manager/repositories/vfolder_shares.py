@@ -12,7 +12,11 @@ from bai_manager.models.vfolder import vfolder_invitations, vfolder_permissions,
 from bai_manager.repositories.remains import mounted_folders
 from bai_manager.repositories.vfolder_rbac import grant_folder, revoke_folder
 from bai_manager.repositories.vfolder_rows import check_status, get_folder_row, lock_folder
-from bai_manager.services.vfolder.errors import ShareTargetNotFound, VFolderInvalidParameter
+from bai_manager.services.vfolder.errors import (
+    NotSharedWith,
+    ShareTargetNotFound,
+    VFolderInvalidParameter,
+)
 from bai_manager.services.vfolder.types import FolderSharer, SharerKind, VFolderHoldings
 from bai_manager.types.folder_access import FolderReach
 from bai_manager.types.status import (
@@ -80,11 +84,12 @@ class VFolderSharesRepository:
             ]
 
     async def unshare(self, access: FolderAccess, emails: Sequence[str]) -> None:
-        """Take back what was given to people. Raises ``ShareTargetNotFound`` naming the others."""
+        """Take back what was given to people. Raises ``NotSharedWith`` naming the others."""
         async with self._database.transaction() as connection:
             folder = await lock_folder(connection, access.id, viewer=access.user_id)
             granted = await _by_email(connection, _holders(folder.id), emails)
-            _check_all_found(folder, emails, granted)
+            if missing := sorted({*emails} - granted.keys()):
+                raise NotSharedWith(folder.name, missing)
             for user_id in granted.values():
                 await _take_back(connection, folder.id, user_id)
 
@@ -150,7 +155,8 @@ async def _targets(
         else _holders(folder.id)
     )
     found = await _by_email(connection, fit, emails)
-    _check_all_found(folder, emails, found)
+    if missing := sorted({*emails} - found.keys()):
+        raise ShareTargetNotFound(folder.name, folder.ownership_type, missing)
     return found
 
 
@@ -169,11 +175,6 @@ async def _by_email(
         statement.where(users.c.email.in_(emails)).order_by(users.c.email)
     )
     return {row.email: row.uuid for row in rows}
-
-
-def _check_all_found(folder: VFolderData, emails: Sequence[str], found: dict[str, UUID]) -> None:
-    if missing := sorted({*emails} - found.keys()):
-        raise ShareTargetNotFound(folder.name, folder.ownership_type, missing)
 
 
 def _owners(folder: VFolderData) -> list[FolderSharer]:

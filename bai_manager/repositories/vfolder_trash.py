@@ -19,7 +19,10 @@ from bai_manager.repositories.vfolder_rows import (
 from bai_manager.services.vfolder.errors import (
     ModelServiceDependencyNotCleared,
     VFolderDeletionNotAllowed,
+    VFolderFilesMissing,
 )
+from bai_manager.services.vfolder.rules import is_unfinished_copy
+from bai_manager.services.vfolder.types import Recovery
 from bai_manager.types.status import (
     VFOLDER_DEAD,
     VFOLDER_DELETABLE,
@@ -39,6 +42,17 @@ if TYPE_CHECKING:
     from bai_manager.types.clock import Clock
     from bai_manager.types.folder_access import FolderAccess
 
+TRASHABLE: Final = VFOLDER_DELETABLE | {VFolderStatus.ERROR}
+"""Also what something went wrong with: nobody works on it (``reference/state-machines.md`` §4)."""
+STUCK: Final = frozenset(
+    {
+        VFolderStatus.ERROR,
+        VFolderStatus.CLONING,
+        VFolderStatus.PERFORMING,
+        VFolderStatus.MOUNTED,
+    }
+)
+"""Nothing leads out of these once whoever set them is gone."""
 PURGABLE: Final = VFOLDER_DEAD
 """Also what an interrupted purge left behind, and what the system itself gave up on."""
 
@@ -49,24 +63,45 @@ class VFolderTrashRepository:
         self._clock = clock
 
     async def move_to_trash(self, access: FolderAccess) -> VFolderData:
-        """Ready → delete-pending; shares and invitations stay, to be there after a restore.
+        """Ready or error → delete-pending; shares and invitations stay for a restore.
 
         Raises ``VFolderFilterStatusFailed``, ``VFolderDeletionNotAllowed`` and
         ``ModelServiceDependencyNotCleared``.
         """
         async with self._database.transaction() as connection:
             folder = await lock_folder(connection, access.id, viewer=access.user_id)
-            check_status(folder, VFOLDER_DELETABLE, "be deleted")
+            check_status(folder, TRASHABLE, "be deleted")
             await _check_not_mounted(connection, folder)
             await _check_serves_nothing(connection, folder)
             return await self._moved(connection, folder, VFolderStatus.DELETE_PENDING, access)
 
     async def restore(self, access: FolderAccess) -> VFolderData:
-        """delete-pending → ready. Raises ``VFolderFilterStatusFailed``."""
+        """delete-pending → ready. Raises ``VFolderFilterStatusFailed``, ``VFolderFilesMissing``."""
         async with self._database.transaction() as connection:
             folder = await lock_folder(connection, access.id, viewer=access.user_id)
             check_status(folder, VFOLDER_RECOVERABLE, "be restored")
+            if is_unfinished_copy(folder):
+                raise VFolderFilesMissing(folder.name, "it is a clone that was not completed")
             return await self._moved(connection, folder, VFolderStatus.READY, access)
+
+    async def recover(
+        self, access: FolderAccess, *, has_files: bool
+    ) -> tuple[VFolderData, Recovery]:
+        """A stuck folder → ready where its files are there, else → delete-pending.
+
+        Raises ``VFolderFilterStatusFailed`` and ``VFolderDeletionNotAllowed``.
+        """
+        async with self._database.transaction() as connection:
+            folder = await lock_folder(connection, access.id, viewer=access.user_id)
+            if folder.status is VFolderStatus.READY:
+                return folder, Recovery.NOT_NEEDED
+            check_status(folder, STUCK, "be recovered")
+            recovery = _recovery(folder, has_files=has_files)
+            kept = recovery is Recovery.FILES_THERE
+            if not kept or folder.status is VFolderStatus.MOUNTED:
+                await _check_not_mounted(connection, folder)
+            status = VFolderStatus.READY if kept else VFolderStatus.DELETE_PENDING
+            return await self._moved(connection, folder, status, access), recovery
 
     async def begin_purge(self, access: FolderAccess) -> VFolderData:
         """→ delete-ongoing, shared with nobody any more.
@@ -101,6 +136,12 @@ class VFolderTrashRepository:
     ) -> VFolderData:
         await set_status(connection, [folder.id], status, self._clock())
         return await get_folder_row(connection, folder.id, viewer=access.user_id)
+
+
+def _recovery(folder: VFolderData, *, has_files: bool) -> Recovery:
+    if is_unfinished_copy(folder):
+        return Recovery.UNFINISHED_COPY
+    return Recovery.FILES_THERE if has_files else Recovery.FILES_MISSING
 
 
 async def _check_not_mounted(connection: AsyncConnection, folder: VFolderData) -> None:

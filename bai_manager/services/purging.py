@@ -76,7 +76,8 @@ def busy_block(busy: Sequence[FolderRef]) -> list[Blocker]:
             what="busy_folders",
             count=len(busy),
             message=f"{counted(len(busy), 'folder')} being worked on",
-            remedy=f"Wait until that is done: {shortened(states)}.",
+            remedy=f"Wait until that is done: {shortened(states)}."
+            " What nobody works on any more takes 'bai-manager vfolder recover'.",
         )
     ]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RunningSessions:
-    """Finds a session with its main kernel and that kernel's agent."""
+    """Finds a session with its main kernel, and the agents of kernels."""
 
     def __init__(
         self, *, sessions: SessionRepository, agents: Agents, scheduler: Scheduler
@@ -39,9 +39,13 @@ class RunningSessions:
         kernel = found.main_kernel
         if found.status is not SessionStatus.RUNNING or kernel is None:
             raise InvalidSessionState(found.name, found.status, wanted)
+        return found, kernel, self.client(kernel)
+
+    def client(self, kernel: KernelData) -> AgentClient:
+        """The agent of a kernel; raises ``KernelNotReady`` when it has none."""
         if kernel.agent is None or kernel.agent_addr is None:
             raise KernelNotReady(
                 f"Kernel {kernel.id} has no agent yet.",
-                hint=f"Wait for it with 'bai-manager session wait {found.name}'.",
+                hint=f"Wait for it with 'bai-manager session wait {kernel.session_name}'.",
             )
-        return found, kernel, self._agents.client(kernel.agent, kernel.agent_addr)
+        return self._agents.client(kernel.agent, kernel.agent_addr)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.types.idle import LIFETIME, NETWORK, UTILIZATION
 from bai_manager.types.lifecycle import KernelLifecycleEventReason as Reason
 from bai_manager.types.status import SessionType
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
+
+    from bai_manager.types.json import JsonObject
 
 SAMPLE_EVERY: Final = timedelta(seconds=15)
 _MOST_SAMPLES: Final = 240
@@ -47,12 +50,14 @@ class UtilizationRules:
 class IdleRules:
     """``None`` is a checker that is not enabled; lifetimes are always checked.
 
-    ``user_grace`` is how long a new user is left alone.
+    ``user_grace`` is how long a new user is left alone. ``unclear`` says by checker why its rule
+    cannot be read: such a checker ends nothing.
     """
 
     network_timeout: timedelta | None = None
     utilization: UtilizationRules | None = None
     user_grace: timedelta | None = None
+    unclear: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,9 @@ class RunningSession:
     main_kernel: UUID
     memory: Mapping[UUID, float] = field(default_factory=dict)
     places: Mapping[UUID, tuple[str, str]] = field(default_factory=dict)
+    name: str = ""
+    access_key: str = ""
+    user_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +93,39 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of how a session is used; ``None`` and empty are not known.
+
+    ``in_use``: code runs in it or somebody is connected, now. ``reported`` are the seconds left
+    that a manager wrote, by checker, -1 when they are over; ``extra`` is what it wrote of
+    utilization.
+    """
+
+    last_access: datetime | None = None
+    in_use: bool = False
+    series: Sequence[Sample] = ()
+    reported: Mapping[str, float] = field(default_factory=dict)
+    extra: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvidence:
+    """Of many sessions; ``now`` is by the clock that last accesses are kept with."""
+
+    now: datetime
+    sessions: Mapping[UUID, Evidence]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a checker says: how long the session may go on, and whether that is over."""
+    """What a checker says: how long the session may go on, and whether that is over.
+
+    ``allowed`` is for how long it might live or idle in all.
+    """
 
     checker: str
     reason: str
+    allowed: timedelta
     remaining: timedelta
     is_idle: bool
 
@@ -127,14 +163,17 @@ def idle_verdict(
     rules: IdleRules,
     *,
     now: datetime,
-    last_access: datetime | None,
-    series: Sequence[Sample] = (),
+    evidence: Evidence,
+    age_now: datetime | None = None,
 ) -> Verdict | None:
-    """Find the checker that ends the session, if one does."""
+    """Find the checker that ends the session, if one does; what is not known ends nothing.
+
+    ``age_now`` is the time by the clock of the rows, where that is another than the evidence's.
+    """
     found = (
-        check_lifetime(session, rules, now),
-        check_network(session, rules, now, last_access),
-        check_utilization(session, rules, now, series),
+        check_lifetime(session, rules, age_now or now),
+        check_network(session, rules, now, None if evidence.in_use else evidence.last_access),
+        check_utilization(session, rules, now, evidence.series),
     )
     return next((verdict for verdict in found if verdict and verdict.is_idle), None)
 
@@ -143,12 +182,15 @@ def check_lifetime(session: RunningSession, rules: IdleRules, now: datetime) -> 
     """``max(created, grace end) + lifetime``, where the policy has a lifetime."""
     if session.session_type is SessionType.INFERENCE or session.max_session_lifetime <= 0:
         return None
+    if LIFETIME in rules.unclear:
+        return None
     begin = max(session.created_at, _grace_end(session, rules) or session.created_at)
     lifetime = timedelta(seconds=session.max_session_lifetime)
     remaining = begin + lifetime - now
     return Verdict(
-        checker="session_lifetime",
+        checker=LIFETIME,
         reason=Reason.IDLE_SESSION_LIFETIME.value,
+        allowed=lifetime,
         remaining=remaining,
         is_idle=remaining <= _NOW,
     )
@@ -157,18 +199,20 @@ def check_lifetime(session: RunningSession, rules: IdleRules, now: datetime) -> 
 def check_network(
     session: RunningSession, rules: IdleRules, now: datetime, last_access: datetime | None
 ) -> Verdict | None:
-    """``last_access + timeout``; batch sessions, and those nobody knows of, are left alone."""
-    if rules.network_timeout is None or last_access is None:
+    """``max(last access, grace end) + timeout``; batch sessions are left alone."""
+    if rules.network_timeout is None or last_access is None or NETWORK in rules.unclear:
         return None
     if session.session_type in {SessionType.BATCH, SessionType.INFERENCE}:
         return None
     timeout = _timeout(session, rules.network_timeout)
     if not timeout:
         return None
-    remaining = last_access + timeout - now
+    begin = max(last_access, _grace_end(session, rules) or last_access)
+    remaining = begin + timeout - now
     return Verdict(
-        checker="network_timeout",
+        checker=NETWORK,
         reason=Reason.IDLE_TIMEOUT.value,
+        allowed=timeout,
         remaining=remaining,
         is_idle=remaining < _NOW,
     )
@@ -179,11 +223,13 @@ def check_utilization(
 ) -> Verdict | None:
     """The mean over the window against the thresholds, once the window is full.
 
-    A series with less than half of its samples says nothing: on one machine they are taken only
-    when the scheduler runs.
+    A series with less than half of its samples says nothing, and neither does one without a
+    sample of now: on one machine they are taken only when the scheduler runs.
     """
     given = rules.utilization
     if given is None or session.session_type is SessionType.INFERENCE:
+        return None
+    if UTILIZATION in rules.unclear:
         return None
     window = _timeout(session, given.window)
     if not window:
@@ -193,25 +239,28 @@ def check_utilization(
     counted = [one for one in series if judged_at <= one.at and now - one.at <= window]
     first = min((one.at for one in series if one.at >= judged_at), default=now)
     remaining = max(first + window, judged_at) - now
-    enough = len(counted) * sample_interval(window) >= window * _LEAST_PART
+    interval = sample_interval(window)
+    enough = len(counted) * interval >= window * _LEAST_PART and now - counted[-1].at <= interval
+    means = means_of(counted)
     return Verdict(
-        checker="utilization",
+        checker=UTILIZATION,
         reason=Reason.IDLE_UTILIZATION.value,
+        allowed=window,
         remaining=remaining,
-        is_idle=remaining <= _NOW and enough and is_below(_means(counted), given, session.devices),
+        is_idle=remaining <= _NOW and enough and is_below(means, given, session.devices),
     )
 
 
 def is_below(means: Mapping[str, float], rules: UtilizationRules, devices: frozenset[str]) -> bool:
     """Whether a session that uses so much is idle.
 
-    A metric counts if its device was asked for and there are samples of it; without any, the
-    session is kept.
+    A metric counts if its device was asked for. One without samples is not known to be below;
+    without any, the session is kept.
     """
     below = [
-        means[metric] < threshold
+        metric in means and means[metric] < threshold
         for metric, threshold in rules.thresholds.items()
-        if metric in means and device_of(metric) in devices
+        if device_of(metric) in devices
     ]
     if not below:
         return False
@@ -257,7 +306,8 @@ def _timeout(session: RunningSession, otherwise: timedelta) -> timedelta:
     return timedelta(seconds=session.idle_timeout)
 
 
-def _means(samples: Sequence[Sample]) -> dict[str, float]:
+def means_of(samples: Sequence[Sample]) -> dict[str, float]:
+    """Mean percentages by metric over the samples that have it."""
     metrics = {metric for one in samples for metric in one.used}
     found = {}
     for metric in metrics:

@@ -31,6 +31,8 @@ class Level(StrEnum):
     DOMAIN = "domain"
     QUEUE = "queue"
     """What the sessions of a keypair may ask for while they wait."""
+    SESSION = "session"
+    SERVICE = "service"
 
 
 class Counted(StrEnum):
@@ -42,8 +44,8 @@ class Counted(StrEnum):
     FOLDERS = "folders"
     IMAGES = "customized images"
     NETWORKS = "networks"
-    LIFETIME = "session lifetime"
-    """In seconds."""
+    KERNELS = "kernels per session"
+    REPLICAS = "replicas per model service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +173,17 @@ class LimitUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountUse:
-    """A limit on a number and what counts against it already; no ``limit`` is no limit."""
+    """A limit on a number and what counts against it already; no ``limit`` is no limit.
+
+    ``owner`` is the e-mail of whose session or service it is.
+    """
 
     level: Level
     name: str
     counted: Counted
     limit: int | None
     used: int
+    owner: str | None = None
 
     def breach(self) -> CountBreach | None:
         """Tell whether one more would be above the limit."""

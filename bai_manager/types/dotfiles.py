@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.errors import BackendAIError, Conflict, NotFound
+from bai_manager.types.choice import Choice
 from bai_manager.types.clock import system_clock
 from bai_manager.types.names import check_dotfile_path, check_file_mode
 from bai_manager.types.query import INTEGER, TEXT
 from bai_manager.types.selection import Picked, select_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bai_manager.types.query import Query
 
@@ -88,6 +89,29 @@ class Dotfile:
     path: str
     permission: str
     data: str
+
+
+class DotfileGiver(Choice):
+    """From whom a session has a dotfile; who comes first wins."""
+
+    KEYPAIR = "key pair"
+    PROJECT = "project"
+    DOMAIN = "domain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GivenDotfile:
+    giver: DotfileGiver
+    dotfile: Dotfile
+
+
+def merged_dotfiles(packed: Mapping[DotfileGiver, bytes | None]) -> tuple[GivenDotfile, ...]:
+    """What a session gets: of each path the first giver's. Raises ``UnreadableDotfiles``."""
+    merged: dict[str, GivenDotfile] = {}
+    for giver in DotfileGiver:
+        for dotfile in unpack(packed.get(giver)):
+            merged.setdefault(dotfile.path, GivenDotfile(giver=giver, dotfile=dotfile))
+    return tuple(merged.values())
 
 
 def check_dotfile(dotfile: Dotfile) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from bai_manager.actions.actor import Actor
 from bai_manager.actions.base import Action, ActionResult, EntityType, Operation
 from bai_manager.actions.processor import ActionProcessor
-from bai_manager.actions.targets import KeypairTarget, Target
+from bai_manager.actions.targets import KeypairTarget, Target, TargetScope
 from bai_manager.types.credentials import Secret
 from bai_manager.types.status import UserRole
 
@@ -124,11 +124,15 @@ class Log:
 
 @dataclass
 class Door:
-    """An authorizer; ``refuses`` says at which step it raises what."""
+    """An authorizer; ``refuses`` says at which step it raises what.
+
+    Everything is ``owner``'s, by default the actor's own.
+    """
 
     events: list[str]
     who: Actor
     refuses: dict[str, Exception] = field(default_factory=dict)
+    owner: UUID | None = None
 
     async def actor(self) -> Actor:
         self.events.append("authenticate")
@@ -136,11 +140,12 @@ class Door:
             raise error
         return self.who
 
-    async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
+    async def settle(self, action: ActionT, actor: Actor) -> tuple[ActionT, TargetScope]:
         self.events.append("access")
         if error := self.refuses.get("access"):
             raise error
-        return replace(action, owner=actor.access_key)  # type: ignore[call-arg]
+        scope = TargetScope(owner_user_id=self.owner or actor.user_id)
+        return replace(action, owner=actor.access_key), scope  # type: ignore[call-arg]
 
 
 @dataclass
@@ -191,6 +196,7 @@ class Stage:
         *,
         behaviour: Callable[[], None] = lambda: None,
         refuses: dict[str, Exception] | None = None,
+        owner: UUID | None = None,
         who: Actor | None = None,
         audit_failure: Exception | None = None,
         audit_fails_when: str = "",
@@ -206,7 +212,7 @@ class Stage:
         ticks = _ticks()
         self.processor = ActionProcessor(
             service_of=lambda _noun: self.service,
-            authorizer=Door(self.events, who or actor(), refuses or {}),
+            authorizer=Door(self.events, who or actor(), refuses or {}, owner),
             audit=self.log,
             clock=lambda: next(ticks),
             new_id=lambda: ACTION_ID,

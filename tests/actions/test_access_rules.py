@@ -11,6 +11,7 @@ from bai_manager.actions.errors import InsufficientPrivilege
 from bai_manager.actions.targets import SessionTarget, Target, TargetScope
 from bai_manager.actions.validators.access import AccessValidator
 from bai_manager.services.session.actions import CreateSessionAction, GetSessionAction
+from bai_manager.services.session_inside.actions import ListFilesAction
 from bai_manager.types.status import UserRole
 from tests.actions.parts import ReadThing, WriteThing, actor
 
@@ -119,6 +120,8 @@ def test_a_denial_says_who_may_not_do_what_and_what_it_takes() -> None:
         " that takes the owner, an admin of the owner's domain, or a superadmin."
     )
     assert denied.value.details == {"role": "user", "needs": "owner"}
+    with pytest.raises(InsufficientPrivilege, match="may not run 'list files' on this session"):
+        require(ListFilesAction(session="train-1"), actor(), _scope())
 
 
 def test_the_rule_is_that_of_noun_and_operation() -> None:

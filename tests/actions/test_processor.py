@@ -7,6 +7,7 @@ import io
 import json
 from datetime import timedelta
 from typing import NoReturn
+from uuid import UUID
 
 import pytest
 
@@ -118,6 +119,16 @@ async def test_a_denial_is_audited_with_its_actor_and_the_service_never_called(
     assert outcome.status is OperationStatus.ERROR
     assert outcome.description == "Denied: not you"
     assert outcome.error_code == "user_auth_forbidden"
+
+
+async def test_what_is_denied_is_recorded_as_it_was_settled() -> None:
+    stage = Stage(owner=UUID(int=2))
+    with pytest.raises(InsufficientPrivilege):
+        await stage.processor.run(ReadThing(name="heater"))
+    ((run, _outcome),) = stage.log.finished
+    assert run.action == ReadThing(name="heater", owner=actor().access_key)
+    assert run.actor == actor()
+    assert stage.service.seen == []
 
 
 async def test_a_failed_authentication_is_audited_without_an_actor() -> None:

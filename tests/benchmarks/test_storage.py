@@ -53,15 +53,15 @@ from tests.storage.proxies import cluster_client
 async def main(what, folder, path, there):
     async with cluster_client() as storage:
         ref = FolderRef("volume1", VFolderID.parse(folder))
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         if what == "upload":
             summary = await upload(storage, ref, Path(path), there)
         else:
             summary = await download(storage, ref, there, Path(path))
-        seconds = time.perf_counter() - began
+        seconds, work = time.perf_counter() - began, time.process_time() - worked
     assert not summary.failed, summary
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak": peak * 1024}))
+    print(json.dumps({"seconds": seconds, "work": work, "peak": peak * 1024}))
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -125,9 +125,14 @@ def token(folder: FolderRef, what: str, **more: object) -> str:
     return f"{os.environ['BAI_CLUSTER_STORAGE_CLIENT_URL']}/{what}?token={answer.json()['token']}"
 
 
-def curl(*args: str) -> float:
+def curl(*args: str) -> tuple[float, float]:
+    """Seconds it took, and seconds of a processor."""
     command = [CURL, "-sSf", "-w", "%{stderr}%{time_total}", *args]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stderr)
+    before = os.times()
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    after = os.times()
+    work = after.children_user + after.children_system
+    return float(said), work - before.children_user - before.children_system
 
 
 def test_one_gibibyte_against_curl(folder: FolderRef, tmp_path: Path) -> None:
@@ -137,29 +142,36 @@ def test_one_gibibyte_against_curl(folder: FolderRef, tmp_path: Path) -> None:
             file.write(os.urandom(16 * MiB))
     ours: dict[str, list[float]] = {"upload": [], "download": []}
     theirs: dict[str, list[float]] = {"upload": [], "download": []}
+    work: dict[str, list[tuple[float, float]]] = {"upload": [], "download": []}
     peak = 0.0
     for _ in range(ROUNDS):
         os.sync()
         url = token(folder, "upload", size=BIG)
-        theirs["upload"].append(curl("-X", "PATCH", "-T", str(source), "-H", "Expect:", url))
+        seconds, worked = curl("-X", "PATCH", "-T", str(source), "-H", "Expect:", url)
+        theirs["upload"].append(seconds)
         os.sync()
         said = run_python(OURS, "upload", str(folder.id), str(source), "ours")
         ours["upload"].append(said["seconds"])
+        work["upload"].append((said["work"], worked))
         peak = max(peak, said["peak"])
         os.sync()
         url = token(folder, "download", archive=False, unmanaged_path=None)
-        theirs["download"].append(curl("-o", str(tmp_path / "curl"), url))
+        seconds, worked = curl("-o", str(tmp_path / "curl"), url)
+        theirs["download"].append(seconds)
         (tmp_path / "curl").unlink()
         os.sync()
         back = tmp_path / "ours"
         said = run_python(OURS, "download", str(folder.id), str(back), "ours")
         ours["download"].append(said["seconds"])
+        work["download"].append((said["work"], worked))
         peak = max(peak, said["peak"])
         assert back.stat().st_size == BIG
         subprocess.run([CMP, str(back), str(source)], check=True)
         back.unlink()
     for what in ("upload", "download"):
         report(f"1 GiB {what} against curl, MiB", ours[what], theirs[what], BIG / MiB, peak)
+        own, other = (median(seconds) for seconds in zip(*work[what], strict=True))
+        sys.stdout.write(f"  seconds of a processor: ours {own:.2f}, theirs {other:.2f}\n")
 
 
 def official(*args: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from typer._completion_shared import get_completion_script
 
+from bai_manager.cli import completion
 from bai_manager.cli.nouns import NOUNS
 from bai_manager.cli.root import run
 from bai_manager.repositories.names import MOST, Wanted, find_names
@@ -32,7 +34,9 @@ HEAVY = {"sqlalchemy", "httpx", "pydantic_settings", "psycopg", "rich", "yaml"}
 class Tab(Protocol):
     """``tab("session show tr", env)``: what is offered for the last word."""
 
-    def __call__(self, line: str, env: Mapping[str, str] | None = None) -> set[str]: ...
+    def __call__(
+        self, line: str, env: Mapping[str, str] | None = None, *, patience: float = 60
+    ) -> set[str]: ...
 
 
 @pytest.fixture
@@ -40,9 +44,10 @@ def tab(typed: Typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     """Press Tab in this process, in bash; whatever happens is silent."""
     del typed  # it cleans the environment
 
-    def tab_(line: str, env: Mapping[str, str] | None = None) -> set[str]:
+    def tab_(line: str, env: Mapping[str, str] | None = None, *, patience: float = 60) -> set[str]:
         words = f"bai-manager {line}"
         with monkeypatch.context() as patched:
+            patched.setattr(completion, "PATIENCE", patience)
             for name, value in {**(env or {}), **_bash(words)}.items():
                 patched.setenv(name, value)
             with pytest.raises(SystemExit) as ended:
@@ -65,7 +70,8 @@ def _bash(words: str) -> dict[str, str]:
 def _modules_after(environ: Mapping[str, str]) -> tuple[set[str], set[str]]:
     """What a process that completes prints, and the modules it has loaded."""
     program = (
-        "import sys\nfrom bai_manager.cli.root import run\n"
+        "import sys\nfrom bai_manager.cli import completion\nfrom bai_manager.cli.root import run\n"
+        "completion.PATIENCE = 60\n"
         "try:\n    run([])\nexcept SystemExit:\n    print(*sys.modules, file=sys.stderr)"
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BAI_")}
@@ -251,6 +257,13 @@ def test_whatever_is_wrong_completion_is_silent(
     tab: Tab, cluster: Cluster, environ: dict[str, str]
 ) -> None:
     assert tab("session show ", cluster.environ("alice") | environ) == set()
+
+
+def test_a_database_that_never_answers_is_not_waited_for(tab: Tab, cluster: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        dsn = f"postgresql://bai@127.0.0.1:{mute.getsockname()[1]}/x"
+        environ = cluster.environ("alice") | {"BAI_DATABASE_DSN": dsn}
+        assert tab("session show ", environ, patience=0.2) == set()
 
 
 def test_an_unfinished_quote_is_silent(tab: Tab, cluster: Cluster) -> None:

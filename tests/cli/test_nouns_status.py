@@ -12,6 +12,7 @@ from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cluster, Home, Typed
+    from tests.conftest import PostgresServer
 
 
 def test_one_machine_says_how_its_parts_are(initialised_home: Home, typed: Typed) -> None:
@@ -35,6 +36,25 @@ def test_a_database_that_does_not_answer_is_exit_6(typed: Typed) -> None:
     [database] = json.loads(done.out)
     assert not database["reachable"]
     assert "quiet" not in done.out + done.err
+
+
+def test_a_person_is_told_in_full_why_and_what_to_do(typed: Typed) -> None:
+    dsn = "postgresql://bai:quiet@127.0.0.1:1/bai"
+    done = typed("status", "-o", "table", env={"BAI_DATABASE_DSN": dsn, "COLUMNS": "80"})
+    assert done.code == 6
+    assert "warning: database: The database does not answer: " in done.err
+    assert "Connection refused." in done.err
+
+
+def test_a_database_of_something_else_is_none_of_ours(
+    empty_database: str, postgres_server: PostgresServer, typed: Typed
+) -> None:
+    dsn = postgres_server.libpq_url(empty_database)
+    done = typed("status", "-o", "json", env={"BAI_DATABASE_DSN": dsn})
+    assert done.code == 6
+    [database] = json.loads(done.out)
+    assert database["detail"].endswith("the database has no Backend.AI tables.")
+    assert "database.dsn" in database["hint"]
 
 
 class Fixed:

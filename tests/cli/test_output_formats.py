@@ -13,7 +13,9 @@ import yaml
 from rich.cells import cell_len
 
 from bai_manager.cli.output.options import ColorMode, Format
+from bai_manager.cli.output.rows import row_writer
 from tests.cli.output_samples import (
+    COLUMNS,
     MANUAL,
     TRAIN,
     Job,
@@ -284,6 +286,15 @@ def test_a_table_stops_at_a_screenful_of_screens() -> None:
     assert said(options) == (
         "Showing the first 500 jobs. Narrow with --filter, or take all with -o tsv.\n"
     )
+
+
+def test_a_table_without_filters_does_not_speak_of_them() -> None:
+    options = on_terminal(Format.TABLE)
+    rows = row_writer(options, COLUMNS, name=lambda job: job.name, noun="jobs", has_filters=False)
+    for _ in range(501):
+        rows.write(TRAIN)
+    rows.close()
+    assert said(options) == "Showing the first 500 jobs. Take all with -o tsv.\n"
 
 
 def test_a_list_that_was_limited_says_of_how_many() -> None:

@@ -54,7 +54,13 @@ def test_a_list_is_an_array_of_key_pairs_with_these_keys_and_no_secret(ask: Ask)
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_lists_and_key_pairs_come_in_every_format(ask: Ask, form: str) -> None:
-    for words in (("list",), ("show",), ("ssh", "show"), ("bootstrap", "get"), ("dotfile", "list")):
+    for words in (
+        ("list",),
+        ("show",),
+        ("ssh", "show"),
+        ("bootstrap", "show"),
+        ("dotfile", "list"),
+    ):
         done = _keypair(ask, *words, "-o", form)
         assert done.code == 0, done.err
         if form == "json":
@@ -172,5 +178,5 @@ def test_a_bootstrap_script_is_set_in_one_way(ask: Ask, tmp_path: Path) -> None:
     assert _keypair(ask, "bootstrap", "set").code == 2
     set_ = said(_keypair(ask, "bootstrap", "set", "--file", str(file), "-o", "json"))
     assert (shape(set_), set_["script"]) == ({"access_key": str, "script": str}, "echo hello\n")
-    assert said(_keypair(ask, "bootstrap", "get", "-o", "json")) == set_
+    assert said(_keypair(ask, "bootstrap", "show", "-o", "json")) == set_
     assert said(_keypair(ask, "bootstrap", "set", "--text", "", "-o", "json"))["script"] == ""

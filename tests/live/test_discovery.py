@@ -62,6 +62,18 @@ def test_a_file_without_the_addresses_is_refused(tmp_path: Path, text: str) -> N
         read_manager_toml(file)
 
 
+@pytest.mark.parametrize("content", [b"[etcd]\nuser = '\xff'", b"x = [", None])
+def test_what_is_no_such_file_is_refused_in_words(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "manager.toml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(ManagerConfigInvalid, match="cannot be read") as refused:
+        read_manager_toml(file)
+    assert "Errno" not in refused.value.message
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManagerConfigInvalid, match="cannot be read"):
         read_manager_toml(tmp_path / "none.toml")

@@ -55,6 +55,8 @@ def test_what_agents_left_in_valkey_is_shown_ranked_and_weighed(
     assert float(usage["cpu_util"]["current"]) == 25
     assert float(usage["mem"]["current"]) == 96 * MIB
     assert float(usage["mem"]["capacity"]) == 512 * MIB
+    used = {row["metric"]: row for row in live.json("session", "usage", session_name)}
+    assert float(used["mem"]["current"]) == 96 * MIB
     ranks = live.json("metric", "top", "--by", "session")
     [rank] = [rank for rank in ranks if rank["id"] == busy["id"]]
     assert rank["name"] == session_name

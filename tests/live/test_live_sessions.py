@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from zmq.auth.certs import create_certificates
 
-from tests.live.conftest import IMAGE, SMALL, Keypair
+from tests.live.conftest import CLUSTER, IMAGE, SMALL, Keypair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -236,21 +236,47 @@ def at_once(
 
 
 def test_an_agent_that_refuses_the_key_is_exit_6_and_stays_healthy(
-    live: Live, session_name: str, tmp_path: Path
+    live: Live, rows: Callable[..., list[Row]], session_name: str, tmp_path: Path
 ) -> None:
     _, stranger = create_certificates(tmp_path, "stranger")
     live.json(
         *("session", "create", IMAGE, "-n", session_name, *SMALL),
         *("--scaling-group", "curve", "--timeout", "90s"),
     )
-    refused = live(
-        *("session", "interrupt", session_name), env={"BAI_AGENT_RPC_MANAGER_KEYPAIR": stranger}
-    )
-    assert refused.returncode == 6, refused.stderr
-    assert "refuses the manager's key" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    [agents] = [part for part in live.json("status") if part["name"] == "agents"]
-    assert agents["reachable"]
+    before = stored(rows, session_name)
+    for verb, *words in (("logs",), ("ls",), ("interrupt",), ("exec", "print(1)")):
+        refused = live(
+            *("session", verb, session_name, *words),
+            env={"BAI_AGENT_RPC_MANAGER_KEYPAIR": stranger},
+        )
+        assert refused.returncode == 6, refused.stderr
+        assert "refuses the manager's key" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    for was, row in zip(before, stored(rows, session_name), strict=True):
+        assert row == {**was, "num_queries": 1}  # of the code that was to run
+    shown = live.json("agent", "show", "i-dummy-2")
+    assert (shown["status"], shown["health"]) == ("ALIVE", "ok")
+
+
+def test_what_is_no_agent_at_its_address_is_exit_6_and_the_session_is_as_it_was(
+    live: Live, rows: Callable[..., list[Row]], session_name: str
+) -> None:
+    """One part of the cluster speaks HTTP there, another closes what it cannot read."""
+    live.json("session", "create", IMAGE, "-n", session_name, *SMALL, "--timeout", "90s")
+    before = stored(rows, session_name)
+    for part in ("BAI_CLUSTER_PROMETHEUS_URL", "BAI_CLUSTER_REDIS_URL"):
+        move(rows, session_name, f"tcp://{CLUSTER[part].partition('://')[2]}")
+        for verb in ("logs", "ls", "interrupt"):
+            error = live.error(6, "session", verb, session_name)
+            assert "does not speak as an agent" in error["message"]
+    move(rows, session_name, before[1]["agent_addr"])
+    assert stored(rows, session_name) == before
+    assert live.json("agent", "show", before[1]["agent"])["health"] == "ok"
+    assert live.json("session", "destroy", session_name, "--timeout", "60s")["status"]
+
+
+def move(rows: Callable[..., list[Row]], name: str, addr: str) -> None:
+    rows("UPDATE kernels SET agent_addr = %s WHERE session_name = %s RETURNING id", addr, name)
 
 
 def test_sessions_of_somebody_else_are_neither_seen_nor_ended(

@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests.live.conftest import IMAGE, SMALL
+from tests.live.conftest import IMAGE, SMALL, until
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Live, Official
+    from collections.abc import Callable
+
+    from tests.live.conftest import Live, Official, Row
 
 pytestmark = pytest.mark.cluster
 
@@ -48,3 +50,40 @@ def test_a_folder_of_the_official_client_is_ours_too(live: Live, official: Offic
     assert other in official("vfolder", "list")
     live.json("vfolder", "delete", other, "--yes")
     live.json("vfolder", "purge", other, "--confirm", other)
+
+
+def test_a_folder_that_is_stuck_gets_out_by_what_the_storage_has_of_it(
+    live: Live, official: Official, rows: Callable[..., list[Row]]
+) -> None:
+    name = f"stuck-{uuid4().hex[:8]}"
+    made = live.json("vfolder", "create", name, "--host", "local:volume1")
+
+    def put(status: str, host: str = "local:volume1") -> None:
+        statement = "UPDATE vfolders SET status = %s, host = %s WHERE id = %s RETURNING id"
+        rows(statement, status, host, made["id"])
+
+    put("cloning")
+    live.json("vfolder", "recover", name, "--yes")
+    assert "ready" in official("vfolder", "info", name)
+    put("error", host="local:volume2")
+    (outcome,) = live.json("vfolder", "recover", name, "--yes")
+    assert "none of it" in outcome["message"]
+    assert live.error(5, "vfolder", "restore", name)["code"] == "vfolder_read_gone"
+    put("delete-pending")
+    live.json("vfolder", "restore", name)
+    put("delete-error")
+    live.json("vfolder", "purge", name, "--confirm", name)
+    assert rows("SELECT id FROM vfolders WHERE id = %s", made["id"]) == []
+
+
+def test_a_removal_that_the_manager_did_is_completed_by_a_purge(
+    live: Live, official: Official, rows: Callable[..., list[Row]]
+) -> None:
+    name = f"gone-{uuid4().hex[:8]}"
+    made = live.json("vfolder", "create", name)
+    official("vfolder", "delete", name)
+    official("vfolder", "delete-trash", name)
+    find = "SELECT status FROM vfolders WHERE id = %s"
+    until(lambda: rows(find, made["id"])[0]["status"].startswith("delete-"))
+    live.json("vfolder", "purge", made["id"], "--confirm", name)
+    assert rows(find, made["id"]) == []

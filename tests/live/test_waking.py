@@ -78,13 +78,21 @@ class Told:
     async def forget_presets(self) -> None:
         await self.forget_keypairs(["presets"])
 
+    async def forget_room(self) -> None:
+        await self.forget_keypairs(["room"])
+
+    async def forget_usage(self) -> None:
+        await self.forget_keypairs(["usage"])
+
 
 async def test_what_a_manager_remembers_is_dropped() -> None:
     told, warnings = Told(), list[str]()
     memory = ClusterMemory(signals=told, warn=warnings.append)
     await memory.forget_keypairs(["AKIA"])
     await memory.forget_presets()
-    assert (told.told, warnings) == ([["AKIA"], ["presets"]], [])
+    await memory.forget_room()
+    await memory.forget_usage()
+    assert (told.told, warnings) == ([["AKIA"], ["presets"], ["room"], ["usage"]], [])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +110,12 @@ async def test_a_memory_that_cannot_be_dropped_is_a_warning(
     memory = ClusterMemory(signals=signals, warn=warnings.append)
     await memory.forget_keypairs(["AKIA"])
     await memory.forget_presets()
-    assert len(warnings) == 2
+    await memory.forget_room()
+    await memory.forget_usage()
     assert all(reason in warning for warning in warnings)
-    assert "30 days" in warnings[0]
-    assert "minute" in warnings[1]
+    for warning, delay in zip(
+        warnings,
+        ("30 days", "up to a minute", "up to a quarter of a minute", "until that user's next"),
+        strict=True,
+    ):
+        assert delay in warning

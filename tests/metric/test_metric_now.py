@@ -15,7 +15,8 @@ from bai_manager.clients.agent.errors import AgentUnreachable
 from bai_manager.clients.agent.protocol import KernelStat
 from bai_manager.clients.cluster.signals import ValkeyUnreachable
 from bai_manager.clients.live.agents import AgentLiveStats
-from bai_manager.clients.live.valkey import ValkeyLiveStats, ValkeyNotConfigured
+from bai_manager.clients.live.connection import ValkeyNotConfigured
+from bai_manager.clients.live.valkey import ValkeyLiveStats
 from bai_manager.clients.prometheus.matrix import Series
 from bai_manager.services.metric import export, idle, ranking
 from bai_manager.services.metric.live import live_metrics, places

@@ -101,8 +101,23 @@ async def test_another_address_is_listened_on_alone() -> None:
         server.address = "127.0.0.1"
         with pytest.raises(URLError, match="refused"):
             await server.get("/metrics")
-    with pytest.raises(PortTaken, match=r"192\.0\.2\.1"):
-        await serve(cast("ActionProcessor", Exports()), 0, lambda _: None, address="192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "why"),
+    [
+        ("192.0.2.1", 0, r"192\.0\.2\.1:0: it is no address of this machine\."),
+        ("nowhere.invalid", 0, r"the name is not known\."),
+        ("ä..b", 0, r"the name is not known\."),
+        ("127.0.0.1", 65536, r"ports go up to 65535\."),
+    ],
+)
+async def test_what_cannot_be_listened_on_is_told_in_words(
+    address: str, port: int, why: str
+) -> None:
+    exports = cast("ActionProcessor", Exports())
+    with pytest.raises(PortTaken, match=why):
+        await serve(exports, port, lambda _: None, address=address)
 
 
 async def test_a_scrape_that_fails_says_why_and_the_next_one_can_work() -> None:
@@ -115,7 +130,7 @@ async def test_a_scrape_that_fails_says_why_and_the_next_one_can_work() -> None:
 
 async def test_a_port_that_is_taken_is_a_conflict() -> None:
     async with Server() as server:
-        with pytest.raises(PortTaken):
+        with pytest.raises(PortTaken, match="the port is taken"):
             await serve(cast("ActionProcessor", Exports()), server.port, lambda _: None)
 
 

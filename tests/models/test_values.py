@@ -31,7 +31,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, JSON, JSONB
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from bai_manager.models.agent import agents
@@ -40,6 +39,7 @@ from bai_manager.models.base import EitherJson, PgEnum, Unpadded, UrlText
 from bai_manager.models.image import images
 from bai_manager.models.session import kernels, session_templates, sessions
 from bai_manager.models.user import users
+from tests.engines import shared_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -78,14 +78,14 @@ ENUM_COLUMNS = [
 @pytest.fixture(scope="module", params=["oneshot", "migrated"])
 def kept_database(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[str]:
     """A database of each shape that stays empty, as no test here commits."""
-    with postgres_server.new_database(postgres_server.ensure_template(request.param)) as url:
+    with postgres_server.emptied_database(request.param) as url:
         yield url
 
 
 @pytest.fixture
 async def connection(kept_database: str) -> AsyncIterator[AsyncConnection]:
     """A transaction that is rolled back, in which foreign keys are not checked."""
-    engine = create_async_engine(kept_database, poolclass=NullPool)
+    engine = shared_engine(kept_database, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         yield connection

@@ -195,9 +195,7 @@ async def test_what_each_session_is_held_against_has_no_use(site: Site) -> None:
         "session lifetime": 3600,
         "idle time": INF,
         "replicas per model service": 10,
-        "storage": INF,
     }
-    assert _line(found, Scope.USER, "storage").limit == 10 * GIB
 
 
 async def test_storage_hosts_are_what_policy_domain_and_projects_allow_together(

@@ -49,6 +49,7 @@ LINE: dict[str, type | None] = {
     "requested": None,
     "fits": None,
     "binds": bool,
+    "unknown": None,
 }
 OUTLOOK: dict[str, type | None] = {
     "spec": dict,
@@ -66,6 +67,9 @@ REHEARSAL: dict[str, type | None] = {
     "bound": int,
     "over": list,
     "sessions": list,
+    "endings": list,
+    "folders": list,
+    "fields": list,
 }
 SPEC = ("--session-spec", "cpu=1,mem=1g")
 
@@ -166,6 +170,7 @@ def test_people_see_that_nobody_is_over(ask: Ask) -> None:
         "Changed",
         "Would be over",
         "Waiting sessions",
+        "Meaning",
     ]
 
 
@@ -246,4 +251,4 @@ def test_consequences_are_rows_with_what_whose_and_how_much(change: Ask) -> None
     assert list(problems(printed, schema_of("policy", "what-if"))) == []
     out = change("root", "policy", "what-if", "keypair", "default", *words, "-o", "table").out
     assert "Would be over     2 newly" in out
-    assert "would be over" in out
+    assert "over         alice@example.com" in out

@@ -14,14 +14,12 @@ from bai_manager.models.user import keypairs
 from bai_manager.services.keypair_resource_policy.errors import KeypairResourcePolicyNotFound
 from bai_manager.services.keypair_resource_policy.types import KeypairResourcePolicyChanges
 from bai_manager.services.policy.actions import RehearsePolicyChangeAction
-from bai_manager.services.policy.types import Effect, PolicyKind, Scope, Unit
+from bai_manager.services.policy.types import Effect, PolicyKind, Scope
 from bai_manager.services.project_resource_policy.types import ProjectResourcePolicyChanges
 from bai_manager.services.user_resource_policy.types import UserResourcePolicyChanges
-from bai_manager.types.clock import system_clock
 from bai_manager.types.limits import InvalidLimitValue
 from bai_manager.types.patches import SlotsPatch
 from bai_manager.types.resource_slot import DefaultForUnspecified, ResourceSlot
-from bai_manager.types.status import SessionType
 from tests import seeds
 from tests.people import folder
 
@@ -135,26 +133,6 @@ async def test_whose_key_pair_has_another_policy_is_not_bound(site: Site) -> Non
     )
     await _session(site, alice, "one")
     assert (await _keypairs(site, total_resource_slots=_cpu(0))).over == ()
-
-
-async def test_sessions_that_have_lived_too_long_are_over_their_lifetime(shaped_site: Site) -> None:
-    """Those of services live as long as they are needed."""
-    site, alice = shaped_site, shaped_site.world.alice
-    created = system_clock() - timedelta(hours=3)
-    await _session(site, alice, "old", created_at=created)
-    await _session(
-        site, site.world.bob, "served", created_at=created, session_type=SessionType.INFERENCE
-    )
-    (line,) = (await _keypairs(site, max_session_lifetime=7200)).over
-    assert (line.scope, line.name, line.resource, line.unit) == (
-        Scope.KEYPAIR,
-        alice.access_key,
-        "session lifetime",
-        Unit.SECONDS,
-    )
-    assert line.excess_before == 0
-    assert line.excess >= 3600
-    assert (await _keypairs(site, max_session_lifetime=14400)).over == ()
 
 
 async def test_waiting_sessions_that_would_no_longer_start_are_told_what_they_lack(

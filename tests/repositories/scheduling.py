@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from bai_manager.clients.agent.rehearsal import RehearsalAgent
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.scheduler import SchedulerRepository
 from bai_manager.repositories.session import SessionRepository
-from bai_manager.services.session.types import KernelSpec, SessionSpec
+from bai_manager.services.session.types_request import KernelSpec, SessionSpec
 from bai_manager.sokovan.runner import SchedulerRunner
 from bai_manager.types.clock import system_clock
 from bai_manager.types.resource_slot import ResourceSlot
@@ -22,6 +23,7 @@ from bai_manager.types.status import ClusterMode, SessionType
 from tests.seeds import ARCHITECTURE, GIB, IMAGE, NOW, World, seed_world
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
     from uuid import UUID
 
@@ -45,6 +47,7 @@ _WATCH = (
     "CREATE TRIGGER watch AFTER UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION watch()",
     "CREATE TRIGGER watch AFTER UPDATE ON kernels FOR EACH ROW EXECUTE FUNCTION watch()",
 )
+_UNWATCH = ("DROP TABLE seen", "DROP FUNCTION watch CASCADE")  # or the database is used no more
 
 
 @dataclass
@@ -92,7 +95,8 @@ class Cluster:
             await connection.execute(statement)
 
 
-async def make_cluster(database: Database, folder: Path) -> Cluster:
+@asynccontextmanager
+async def cluster_in(database: Database, folder: Path) -> AsyncIterator[Cluster]:
     async with database.transaction() as connection:
         world = await seed_world(connection)
         for statement in _WATCH:
@@ -101,7 +105,10 @@ async def make_cluster(database: Database, folder: Path) -> Cluster:
     store = SchedulerRepository(database)
     pool = AgentPool({"local": lambda _id, _addr: agent}, resident=[("i-local", "local://")])
     runner = SchedulerRunner(store=store, agents=pool, clock=system_clock)
-    return Cluster(database, world, SessionRepository(database), store, runner)
+    yield Cluster(database, world, SessionRepository(database), store, runner)
+    async with database.transaction() as connection:
+        for statement in _UNWATCH:
+            await connection.execute(text(statement))
 
 
 def session_spec(world: World, name: str, *, cpu: int = 1, kernel_count: int = 1) -> SessionSpec:

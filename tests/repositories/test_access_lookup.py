@@ -121,7 +121,7 @@ async def _seed(connection: AsyncConnection) -> tuple[World, Person, Person, Per
 
 @pytest.fixture(scope="module", params=["oneshot", "migrated"])
 def seen(postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Seen]:
-    with postgres_server.new_database(postgres_server.ensure_template(request.param)) as url:
+    with postgres_server.emptied_database(request.param) as url:
         yield Seen(url, *seeded(url, _seed))
 
 
@@ -191,12 +191,13 @@ async def test_the_system_and_a_domain_are_where_they_say(
     assert await access.locate(DomainTarget("other"), actor) == TargetScope(domain_name="other")
 
 
-def _of(person: Person, *, with_key: bool = True) -> TargetScope:
+def _of(person: Person, *, with_key: bool = True, session_id: UUID | None = None) -> TargetScope:
     return TargetScope(
         domain_name=person.domain_name,
         owner_user_id=person.user_id,
         owner_role=person.role,
         owner_access_key=person.access_key if with_key else None,
+        session_id=session_id,
     )
 
 
@@ -271,7 +272,7 @@ async def test_a_session_is_found_by_name_id_and_unique_prefix(
     access: AccessRepository, seen: Seen, text: str
 ) -> None:
     found = await access.locate(SessionTarget(text), seen.world.alice.actor)
-    assert found == _of(seen.world.alice)
+    assert found == _of(seen.world.alice, session_id=TRAIN)
 
 
 BOBS_WORDS = ["bobs-1", str(BOBS), BOBS.hex, "bbbb1111", "bbbb1111-0000-4000"]
@@ -291,16 +292,16 @@ async def test_the_owner_and_those_above_find_it(
     access: AccessRepository, seen: Seen, name: str, text: str
 ) -> None:
     actor = getattr(seen.world, name).actor
-    assert await access.locate(SessionTarget(text), actor) == _of(seen.world.bob)
+    found = await access.locate(SessionTarget(text), actor)
+    assert found == _of(seen.world.bob, session_id=BOBS)
 
 
 @pytest.mark.parametrize("text", ["carols-1", str(CAROLS), "cccc"])
 async def test_a_domain_ends_what_its_admin_finds(
     access: AccessRepository, seen: Seen, text: str
 ) -> None:
-    assert await access.locate(SessionTarget(text), seen.world.other_admin.actor) == _of(
-        seen.world.carol
-    )
+    found = await access.locate(SessionTarget(text), seen.world.other_admin.actor)
+    assert found == _of(seen.world.carol, session_id=CAROLS)
     with pytest.raises(SessionNotFound):
         await access.locate(SessionTarget(text), seen.world.admin.actor)
 
@@ -323,7 +324,7 @@ async def test_a_prefix_is_unique_among_what_the_actor_may_find(
     access: AccessRepository, seen: Seen
 ) -> None:
     found = await access.locate(SessionTarget("bbbb"), seen.world.alice.actor)
-    assert found == _of(seen.world.alice)  # bob's begins with bbbb too
+    assert found == _of(seen.world.alice, session_id=ALICES_BBBB)  # bob's begins with bbbb too
     with pytest.raises(TooManySessionsMatched):
         await access.locate(SessionTarget("bbbb"), seen.world.root.actor)
 
@@ -331,9 +332,8 @@ async def test_a_prefix_is_unique_among_what_the_actor_may_find(
 async def test_the_actor_s_own_comes_before_those_of_others(
     access: AccessRepository, seen: Seen
 ) -> None:
-    assert await access.locate(SessionTarget("old-1"), seen.world.root.actor) == _of(
-        seen.world.root
-    )
+    found = await access.locate(SessionTarget("old-1"), seen.world.root.actor)
+    assert found == _of(seen.world.root, session_id=OLD_ROOT)
 
 
 async def test_a_whole_name_comes_before_the_beginning_of_an_id(
@@ -369,17 +369,20 @@ async def test_of_ended_sessions_of_one_name_the_newest_is_meant_if_they_are_one
     access: AccessRepository, seen: Seen
 ) -> None:
     alice = seen.world.alice
-    assert await access.locate(SessionTarget("old-1"), alice.actor) == _of(alice)
+    found = await access.locate(SessionTarget("old-1"), alice.actor)
+    assert found == _of(alice, session_id=OLD_ALICE_AGAIN)
     with pytest.raises(TooManySessionsMatched):
         await access.locate(SessionTarget("old-1"), seen.world.monitor.actor)
-    assert await access.locate(SessionTarget(str(OLD_ALICE)), alice.actor) == _of(alice)
+    found = await access.locate(SessionTarget(str(OLD_ALICE)), alice.actor)
+    assert found == _of(alice, session_id=OLD_ALICE)
 
 
 async def test_with_an_owner_only_that_key_pair_s_sessions_are_looked_at(
     access: AccessRepository, seen: Seen
 ) -> None:
     root, bob = seen.world.root, seen.world.bob
-    assert await access.locate(SessionTarget("bbbb", bob.access_key), root.actor) == _of(bob)
+    found = await access.locate(SessionTarget("bbbb", bob.access_key), root.actor)
+    assert found == _of(bob, session_id=BOBS)
 
 
 async def test_naming_an_owner_tells_nobody_which_sessions_that_one_has(
@@ -394,14 +397,16 @@ async def test_a_session_made_on_somebody_s_behalf_is_that_one_s(
     access: AccessRepository, seen: Seen
 ) -> None:
     alice = seen.world.alice
-    assert await access.locate(SessionTarget("behalf-1"), alice.actor) == _of(alice)
+    found = await access.locate(SessionTarget("behalf-1"), alice.actor)
+    assert replace(found, session_id=None) == _of(alice)
 
 
 async def test_a_second_key_pair_of_the_same_user_finds_the_user_s_sessions(
     access: AccessRepository, seen: Seen
 ) -> None:
     second = replace(seen.world.alice.actor, access_key="AKIASECOND")
-    assert await access.locate(SessionTarget("eval-1"), second) == _of(seen.world.alice)
+    found = await access.locate(SessionTarget("eval-1"), second)
+    assert found == _of(seen.world.alice, session_id=SECOND)
 
 
 # Kernels

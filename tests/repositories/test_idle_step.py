@@ -15,6 +15,7 @@ from bai_manager.models.resource_policy import keypair_resource_policies
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.idle import IdleRepository
 from bai_manager.sokovan.idle import IdleRules, Sample, UtilizationRules
+from bai_manager.sokovan.idle_facts import LocalIdleFacts
 from bai_manager.sokovan.idle_step import IdleStep
 from bai_manager.types.status import SessionStatus, SessionType
 from tests import seeds
@@ -91,9 +92,12 @@ async def statuses(db: Database, table: Any = sessions) -> dict[str, tuple[str, 
 def step(db: Database, machine: Machine, folder: Path, rules: IdleRules) -> IdleStep:
     return IdleStep(
         store=IdleRepository(db),
-        agents=machine,
-        series=IdleSeriesFile(folder / "idle.json"),
-        rules=rules,
+        facts=LocalIdleFacts(
+            agents=machine,
+            series=IdleSeriesFile(folder / "idle.json"),
+            rules=rules,
+            clock=lambda: NOW + HOUR,
+        ),
         clock=lambda: NOW + HOUR,
     )
 
@@ -142,9 +146,12 @@ async def test_what_uses_little_of_what_it_asked_for_is_ended_once_the_series_is
     )
     file = IdleSeriesFile(tmp_path / "idle.json")
     times = (0, 11 * 60) if gaps else range(0, 11 * 60, 15)
-    before = [Sample(NOW + HOUR - timedelta(seconds=ago), {"cpu_util": 1}) for ago in times]
+    before = [
+        Sample(NOW + HOUR - timedelta(seconds=ago), {"cpu_util": 1, "mem": 1}) for ago in times
+    ]
     file.save({one.id: before[::-1] for one in seeded.values()})
-    assert await step(db, Machine(), tmp_path, IdleRules(utilization=rules)).run() is not gaps
+    checks = step(db, Machine(), tmp_path, IdleRules(utilization=rules))
+    assert bool(await checks.run()) is not gaps
     found = await statuses(db)
     assert (found["inter-1"] == ("TERMINATING", "idle-utilization")) is not gaps
     assert found["infer-1"][0] == "RUNNING"

@@ -14,9 +14,10 @@ from bai_manager.models.scaling_group import scaling_groups
 from bai_manager.models.session import kernels, sessions
 from bai_manager.sokovan.scheduling import schedule
 from bai_manager.types.clock import system_clock
-from tests.repositories.scheduling import Cluster, make_cluster
+from tests.repositories.scheduling import Cluster, cluster_in
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from pathlib import Path
     from uuid import UUID
@@ -27,8 +28,9 @@ NOWHERE = "tcp://10.255.255.1:6001"
 
 
 @pytest.fixture
-async def cluster(db: Database, tmp_path: Path) -> Cluster:
-    return await make_cluster(db, tmp_path)
+async def cluster(db: Database, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with cluster_in(db, tmp_path) as opened:
+        yield opened
 
 
 async def _placed(cluster: Cluster, *, agent_addr: str, kernel_count: int = 1) -> UUID:

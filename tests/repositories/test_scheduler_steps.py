@@ -15,7 +15,7 @@ from bai_manager.models.session import kernels, sessions
 from bai_manager.sokovan.scheduling import schedule
 from bai_manager.types.clock import system_clock
 from bai_manager.types.status import SessionStatus
-from tests.repositories.scheduling import Cluster, make_cluster, session_spec
+from tests.repositories.scheduling import Cluster, cluster_in, session_spec
 from tests.seeds import GIB, seed_session
 from tests.sessions.facts import (
     STEPS_CANCELLED,
@@ -27,6 +27,7 @@ from tests.sessions.facts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from pathlib import Path
     from uuid import UUID
@@ -39,8 +40,9 @@ _SAME_BEFORE = {"attached_devices", "repl_in_port", "repl_out_port", "stdin_port
 
 
 @pytest.fixture
-async def cluster(shaped_db: Database, tmp_path: Path) -> Cluster:
-    return await make_cluster(shaped_db, tmp_path)
+async def cluster(shaped_db: Database, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with cluster_in(shaped_db, tmp_path) as opened:
+        yield opened
 
 
 async def test_each_step_up_and_down_changes_the_columns_a_manager_changes(

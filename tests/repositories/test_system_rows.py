@@ -228,3 +228,33 @@ async def test_an_agent_of_a_cluster_is_left_alone(db: Database) -> None:
         db, select(cast(agents.c.status, Text).label("status")).where(agents.c.id == "i-cluster")
     )
     assert other == {"status": "LOST"}
+
+
+async def test_labels_of_an_earlier_release_are_brought_up_to_date_and_no_others(
+    shaped_db: Database,
+) -> None:
+    system = SystemRepository(shaped_db)
+    await system.complete(_spec())
+    newer = replace(
+        PYTHON,
+        labels={"ai.backend.role": "COMPUTE", "ai.backend.service-ports": "files:http:8080"},
+        former_labels=(PYTHON.labels,),
+    )
+    spec = replace(_spec(), images=(newer,))
+    async with shaped_db.transaction() as connection:
+        await connection.execute(update(images).values(resources={"cpu": {"min": "2"}}))
+        await connection.execute(delete(image_aliases).where(image_aliases.c.alias == "python3"))
+    assert await system.complete(spec) == ["labels of image local/stable/python:3.11-host"]
+    assert await system.complete(spec) == []
+    row = select(images.c.labels, images.c.resources)
+    assert await _one(shaped_db, row) == {
+        "labels": newer.labels,
+        "resources": {"cpu": {"min": "2"}},
+    }
+    own = {**PYTHON.labels, "ai.backend.role": "SYSTEM"}
+    async with shaped_db.transaction() as connection:
+        await connection.execute(update(images).values(labels=own))
+    assert await system.complete(spec) == []
+    assert (await _one(shaped_db, row))["labels"] == own
+    async with shaped_db.transaction() as connection:
+        assert list(await connection.scalars(select(image_aliases.c.alias))) == ["python"]

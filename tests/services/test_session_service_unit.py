@@ -12,18 +12,14 @@ from uuid import UUID
 
 import pytest
 
-from bai_manager.clients.agent.pool import AgentPool
-from bai_manager.clients.live.abuse import NoAbuseReports
 from bai_manager.errors import ExitCode
 from bai_manager.repositories.image import ImageRepository
 from bai_manager.repositories.occupancy import QuotaState
 from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
 from bai_manager.repositories.owner import OwnerRepository
 from bai_manager.repositories.session import SessionRepository
-from bai_manager.repositories.session_changes import SessionChangeRepository
 from bai_manager.repositories.session_records import SessionRecordRepository
 from bai_manager.services.session.actions import CreateSessionAction
-from bai_manager.services.session.console import NullConsole
 from bai_manager.services.session.creation import Creation
 from bai_manager.services.session.errors import (
     InvalidSessionParameters,
@@ -34,14 +30,19 @@ from bai_manager.services.session.errors import (
 )
 from bai_manager.services.session.request import SessionRequest
 from bai_manager.services.session.service import SessionService
-from bai_manager.services.session.types import ImageData, OwnerData
+from bai_manager.services.session.types_request import (
+    ImageData,
+    OwnerData,
+)
 from bai_manager.sokovan.snapshot import AgentSnapshot, KeypairLimits, Limits, Occupancy
 from bai_manager.types.errors import InvalidName, UnknownResourceSlot
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import ClusterMode, SessionStatus, SessionType
 
 if TYPE_CHECKING:
-    from bai_manager.services.session.types import SessionSpec
+    from bai_manager.services.session.types_request import (
+        SessionSpec,
+    )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GIB, MIB = 1 << 30, 1 << 20
@@ -114,6 +115,7 @@ def _spec(
         group_id=PROJECT,
         scaling_group=group or _group(),
         agents=agents,
+        dotfiles=(),
         now=NOW,
     )
 
@@ -520,7 +522,6 @@ class Stage:
         self.groups.agents_of.return_value = (AGENT,)
         self.service = SessionService(
             sessions=self.sessions,
-            changes=create_autospec(SessionChangeRepository, instance=True),
             records=create_autospec(SessionRecordRepository, instance=True),
             creation=lambda: Creation(
                 sessions=self.sessions,
@@ -531,10 +532,7 @@ class Stage:
                 scheduler=self.scheduler,
                 clock=lambda: NOW,
             ),
-            agents=AgentPool({}),
-            abuse=NoAbuseReports,
             scheduler=self.scheduler,
-            console=NullConsole(),
             clock=lambda: NOW,
         )
 

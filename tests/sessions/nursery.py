@@ -73,7 +73,7 @@ _EARLY = [
     "repositories.scaling_group",
     "repositories.session_mounts",
     "services.scheduler.service",
-    "services.session.execution",
+    "services.session_inside.execution",
     "services.session.mounts",
     "services.session.planning",
     "services.session.request",

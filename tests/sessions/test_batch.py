@@ -41,10 +41,13 @@ def test_a_batch_session_ends_with_its_command_and_says_how(
     check_consistent(system)
 
 
-def test_a_batch_command_that_ends_at_once_leaves_nothing_to_finish(system: System) -> None:
-    system.run(*CREATE, "--startup-command", "true").ok()
+def test_of_a_batch_command_that_ends_at_once_the_result_and_the_log_are_kept(
+    system: System,
+) -> None:
+    system.run(*CREATE, "--startup-command", "echo one; echo two >&2; exit 1").ok()
     system.until(lambda: system.session("batch-1")["status"] == "TERMINATED")
-    assert system.session("batch-1")["result"] == "SUCCESS"
+    assert system.session("batch-1")["result"] == "FAILURE"
+    assert sorted(system.run("session", "logs", "batch-1").ok().out.splitlines()) == ["one", "two"]
 
 
 def test_a_batch_command_that_ended_before_its_session_ran_is_noticed(system: System) -> None:
@@ -60,12 +63,6 @@ def test_a_batch_command_that_ended_before_its_session_ran_is_noticed(system: Sy
     session = system.session("batch-1")
     assert (session["result"], session["status_info"]) == ("FAILURE", "task-failed")
     check_history(session, SESSION_UP + DOWN)
-
-
-def test_the_log_of_an_ended_batch_session_is_kept(system: System) -> None:
-    system.run(*CREATE, "--startup-command", "echo one; echo two >&2; exit 1").ok()
-    system.until(lambda: system.session("batch-1")["status"] == "TERMINATED")
-    assert sorted(system.run("session", "logs", "batch-1").ok().out.splitlines()) == ["one", "two"]
 
 
 def test_a_batch_session_does_not_start_before_its_time(system: System) -> None:

@@ -138,12 +138,13 @@ def test_of_ended_sessions_of_one_name_the_newest_is_destroyed_again(system: Sys
     assert again["status"] is None
 
 
-def test_a_timeline_holds_statuses_kernels_and_who_did_what_by_time(system: System) -> None:
+def test_a_timeline_holds_statuses_kernels_and_who_did_what_under_any_name(system: System) -> None:
     run = system.run
     shown = run(*CREATE, "times-1").ok().json
     run("session", "interrupt", "times-1").ok()
-    run("session", "destroy", "times-1").ok()
-    entries = run("session", "timeline", "times-1", "-o", "json").ok().json
+    run("session", "rename", "times-1", "times-2").ok()
+    run("session", "destroy", "times-2").ok()
+    entries = run("session", "timeline", "times-2", "-o", "json").ok().json
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
     found = [(entry["source"], entry["what"]) for entry in entries]
     for one in (
@@ -152,12 +153,13 @@ def test_a_timeline_holds_statuses_kernels_and_who_did_what_by_time(system: Syst
         ("main1", "RUNNING"),
         ("session", "RUNNING"),
         ("audit", "interrupt"),
+        ("audit", "rename"),
         ("audit", "destroy"),
         ("session", "TERMINATED"),
     ):
         assert one in found
     assert {entry["who"] for entry in entries} == {None, "admin@localhost"}
-    history = run("session", "history", "times-1", "-o", "json").ok().json
+    history = run("session", "history", "times-2", "-o", "json").ok().json
     assert history["session_id"] == shown["id"]
     assert set(history["status_history"]) == {what for source, what in found if source == "session"}
 

@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.sessions.system import System
 
@@ -51,6 +52,26 @@ def test_a_session_holds_its_folders_as_the_reference_writes_them(system: System
     refused = system.run("vfolder", "delete", "held", "--yes", "-o", "json")
     assert (refused.code, refused.error["code"]) == (5, "vfolder_soft-delete_bad-request")
     assert "hold-1" in refused.error["message"]
+
+
+def test_a_session_finds_its_dotfiles_unless_a_folder_would_be_there(
+    system: System, tmp_path: Path
+) -> None:
+    (tmp_path / "rc").write_text("set ai\n")
+    dotfile = ("user", "keypair", "dotfile")
+    system.run(*dotfile, "create", ".tool/rc", "--file", str(tmp_path / "rc")).ok()
+    system.run("vfolder", "create", "data", "-o", "name").ok()
+    system.run(*dotfile, "create", ".hid/rc", "--file", str(tmp_path / "rc")).ok()
+    run = ("session", "run", "python", "-v", "data:.hid", "--", "sh", "-c")
+    assert system.run(*run, "cat .tool/rc; ls .hid").ok().out == "set ai\n"
+    create = ("session", "create", "python", "-o", "json", "-v")
+    for place in (".tool/rc", ".tool/rc/deep"):
+        refused = system.run(*create, f"data:{place}")
+        assert (refused.code, refused.error["code"]) == (5, "dotfile_create_conflict")
+        assert "'.tool/rc' of the key pair" in refused.error["message"]
+        assert f"'data', which is to be mounted at /home/work/{place}" in refused.error["message"]
+    for path in (".tool/rc", ".hid/rc"):
+        system.run(*dotfile, "delete", path, "--yes").ok()
 
 
 def test_a_folder_that_is_not_there_starts_no_session(system: System) -> None:

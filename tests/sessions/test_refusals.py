@@ -13,54 +13,48 @@ if TYPE_CHECKING:
     from tests.sessions.system import System
 
 CREATE = ["session", "create", "-o", "json", "--name", "no-1"]
+REFUSED: list[tuple[str, int, str, str]] = [
+    ("pyhton", 3, "image_read_not-found", "Did you mean python"),
+    ("python --architecture riscv", 3, "image_read_not-found", "python"),
+    ("python -r cpu=100", 5, "agent_schedule_unavailable", "even when empty"),
+    ("python --cluster-size 17 --queue", 5, "session_create_unavailable", "allows 16 kernels"),
+    ("python --cluster-size 0", 2, "session_create_invalid-parameters", "at least one kernel"),
+    ("python --cluster-size 99999999", 2, "session_create_invalid-parameters", "more than"),
+    ("python -r cpu", 2, "resource-preset_parsing_invalid-parameters", "SLOT=AMOUNT"),
+    ("python -r cpu=-1", 2, "resource-preset_parsing_invalid-parameters", "0 or more"),
+    ("python -r cpu=two", 2, "resource-preset_parsing_invalid-parameters", "two"),
+    ("python -r gpu=1", 2, "session_check-limit_invalid-parameters", "gpu"),
+    ("python -r mem=65m", 2, "session_create_invalid-parameters", "needs at least"),
+    ("python -r mem=1g --shmem 1g", 2, "session_create_invalid-parameters", "memory"),
+    ("python --shmem inf", 2, "api_parsing_invalid-parameters", "inf"),
+    ("python --priority 101", 2, "session_create_invalid-parameters", "0 to 100"),
+    ("python --tag " + 65 * "x", 2, "session_create_invalid-parameters", "65 characters"),
+    ("python --type batch", 2, "session_create_invalid-parameters", "command to run"),
+    ("python --batch-timeout 1h", 2, "session_create_invalid-parameters", "batch"),
+    ("python --type system", 5, "scaling-group_access_not-found", "system sessions"),
+    ("python --group nobody", 3, "group_read_not-found", "no member"),
+    ("python --scaling-group nowhere", 5, "scaling-group_access_not-found", "nowhere"),
+    ("python --env 1A=x", 2, "session_create_invalid-parameters", "1A=x"),
+    ("python --owner AKIAUNKNOWN", 3, "keypair_read_not-found", "AKIAUNKNOWN"),
+]
+"""Words after ``session create``, the exit, the code, and a part of the message."""
 
 
-@pytest.mark.parametrize(
-    ("words", "exit_code", "code", "said"),
-    [
-        ("pyhton", 3, "image_read_not-found", "Did you mean python"),
-        ("python --architecture riscv", 3, "image_read_not-found", "python"),
-        ("python -r cpu=100", 5, "agent_schedule_unavailable", "even when empty"),
-        ("python --cluster-size 17 --queue", 5, "session_create_unavailable", "allows 16 kernels"),
-        ("python --cluster-size 0", 2, "session_create_invalid-parameters", "at least one kernel"),
-        ("python --cluster-size 99999999", 2, "session_create_invalid-parameters", "more than"),
-        ("python -r cpu", 2, "resource-preset_parsing_invalid-parameters", "SLOT=AMOUNT"),
-        ("python -r cpu=-1", 2, "resource-preset_parsing_invalid-parameters", "0 or more"),
-        ("python -r cpu=two", 2, "resource-preset_parsing_invalid-parameters", "two"),
-        ("python -r gpu=1", 2, "session_check-limit_invalid-parameters", "gpu"),
-        ("python -r mem=65m", 2, "session_create_invalid-parameters", "needs at least"),
-        ("python -r mem=1g --shmem 1g", 2, "session_create_invalid-parameters", "memory"),
-        ("python --shmem inf", 2, "api_parsing_invalid-parameters", "inf"),
-        ("python --priority 101", 2, "session_create_invalid-parameters", "0 to 100"),
-        ("python --tag " + 65 * "x", 2, "session_create_invalid-parameters", "65 characters"),
-        ("python --type batch", 2, "session_create_invalid-parameters", "command to run"),
-        ("python --batch-timeout 1h", 2, "session_create_invalid-parameters", "batch"),
-        ("python --type system", 5, "scaling-group_access_not-found", "system sessions"),
-        ("python --group nobody", 3, "group_read_not-found", "no member"),
-        ("python --scaling-group nowhere", 5, "scaling-group_access_not-found", "nowhere"),
-        ("python --env 1A=x", 2, "session_create_invalid-parameters", "1A=x"),
-        ("python --owner AKIAUNKNOWN", 3, "keypair_read_not-found", "AKIAUNKNOWN"),
-    ],
-)
-def test_a_session_that_cannot_be_created_is_refused_with_its_reason(
-    system: System, words: str, exit_code: int, code: str, said: str
-) -> None:
-    refused = system.run(*CREATE, *words.split())
-    assert refused.code == exit_code
-    assert refused.out == ""
-    assert refused.error["code"] == code
-    assert said in refused.error["message"]
-    assert system.statuses() == {}
+def test_a_session_that_cannot_be_created_is_refused_with_its_reason(system: System) -> None:
+    for words, exit_code, code, said in REFUSED:
+        refused = system.run(*CREATE, *words.split())
+        assert (refused.code, refused.out) == (exit_code, ""), words
+        assert refused.error["code"] == code, words
+        assert said in refused.error["message"], words
+        assert system.statuses() == {}, words
 
 
-@pytest.mark.parametrize(
-    "name", ["abc", "-abc", "abc-", "a" * 65, "from-template", "a b c d", "ñandú"]
-)
-def test_a_name_that_is_none_is_refused(system: System, name: str) -> None:
-    refused = system.run("session", "create", "python", "-o", "json", f"--name={name}")
-    assert refused.code == 2
-    assert refused.error["hint"]
-    assert system.statuses() == {}
+def test_a_name_that_is_none_is_refused(system: System) -> None:
+    for name in ("abc", "-abc", "abc-", "a" * 65, "from-template", "a b c d", "ñandú"):
+        refused = system.run("session", "create", "python", "-o", "json", f"--name={name}")
+        assert refused.code == 2, name
+        assert refused.error["hint"], name
+        assert system.statuses() == {}, name
 
 
 def test_a_name_that_is_taken_is_refused_whoever_has_it(system: System) -> None:
@@ -124,24 +118,19 @@ def test_an_ended_session_cannot_be_used(system: System) -> None:
     assert again["status"] is None
 
 
-@pytest.mark.parametrize(
-    ("words", "exit_code", "said"),
-    [
+def test_code_that_fails_gives_its_own_exit_code_and_the_session_stays(system: System) -> None:
+    system.run(*CREATE, "python").ok()
+    for words, exit_code, said in (
         (["raise SystemExit(7)"], 7, ""),
         (["1/0"], 1, "ZeroDivisionError"),
         (["def f(:"], 1, "SyntaxError"),
         (["--shell", "exit 9"], 9, ""),
         (["--shell", "no-such-program"], 127, "no-such-program"),
-    ],
-)
-def test_code_that_fails_gives_its_own_exit_code_and_the_session_stays(
-    system: System, words: list[str], exit_code: int, said: str
-) -> None:
-    system.run(*CREATE, "python").ok()
-    failed = system.run("session", "exec", "no-1", *words)
-    assert failed.code == exit_code
-    assert said in failed.err
-    assert system.statuses() == {"no-1": "RUNNING"}
+    ):
+        failed = system.run("session", "exec", "no-1", *words)
+        assert failed.code == exit_code, words
+        assert said in failed.err, words
+        assert system.statuses() == {"no-1": "RUNNING"}, words
 
 
 def test_a_database_that_stops_while_a_command_waits_is_unreachable(system: System) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from bai_manager.sokovan.idle import (
+    Evidence,
     IdleRules,
     Operator,
     RunningSession,
@@ -23,6 +24,7 @@ from tests.sokovan.world import uid
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 WINDOW = 10 * MINUTE
 NETWORK = IdleRules(network_timeout=10 * MINUTE)
 BATCH, INFERENCE, SYSTEM = SessionType.BATCH, SessionType.INFERENCE, SessionType.SYSTEM
@@ -69,7 +71,7 @@ def graced(days: float) -> IdleRules:
     ],
 )
 def test_lifetime(one: RunningSession, rules: IdleRules, reason: str | None) -> None:
-    verdict = idle_verdict(one, rules, now=NOW, last_access=NOW)
+    verdict = idle_verdict(one, rules, now=NOW, evidence=Evidence(last_access=NOW))
     assert (verdict.reason if verdict else None) == reason
 
 
@@ -88,13 +90,30 @@ def test_lifetime(one: RunningSession, rules: IdleRules, reason: str | None) -> 
         pytest.param(session(session_type=SYSTEM), NETWORK, 600, TIMEOUT, id="system is not"),
         pytest.param(session(session_type=INFERENCE), NETWORK, 600, None, id="inference is"),
         pytest.param(lived(60, 60), NETWORK, 600, LIFETIME, id="the first checker decides"),
+        pytest.param(
+            session(user_created_at=NOW - HOUR),
+            replace(NETWORK, user_grace=HOUR - 9 * MINUTE),
+            600,
+            None,
+            id="the time-out begins at the end of grace",
+        ),
+        pytest.param(
+            session(), replace(NETWORK, unclear={"network_timeout": "why"}), 11, None, id="unclear"
+        ),
+        pytest.param(
+            lived(60, 60),
+            IdleRules(unclear={"session_lifetime": "why"}),
+            1,
+            None,
+            id="grace cannot be read, so the lifetime is not known",
+        ),
     ],
 )
 def test_network_timeout(
     one: RunningSession, rules: IdleRules, unused: float | None, reason: str | None
 ) -> None:
     last = None if unused is None else NOW - unused * MINUTE
-    verdict = idle_verdict(one, rules, now=NOW, last_access=last)
+    verdict = idle_verdict(one, rules, now=NOW, evidence=Evidence(last_access=last))
     assert (verdict.reason if verdict else None) == reason
 
 
@@ -145,6 +164,18 @@ BUSY_CPU, LAZY = {"cpu_util": 50.0, "mem": 5.0}, {"cpu_util": 5.0, "mem": 5.0}
         pytest.param(session(15), both(), series(**LAZY), UTILIZATION, id="and then judged"),
         pytest.param(session(), both(), series(12, 2, **LAZY), None, id="too many gaps"),
         pytest.param(session(), both(), [], None, id="no samples"),
+        pytest.param(session(), both(), series(**LAZY)[:-2], None, id="none of now"),
+        pytest.param(session(), both(), series(cpu_util=5), None, id="and: one is not known"),
+        pytest.param(
+            session(), both(Operator.OR), series(cpu_util=5), UTILIZATION, id="or: one is enough"
+        ),
+        pytest.param(
+            session(),
+            replace(both(), unclear={"utilization": "why"}),
+            series(**LAZY),
+            None,
+            id="a rule that cannot be read",
+        ),
         pytest.param(session(idle_timeout=0), both(), series(**LAZY), None, id="policy 0 is never"),
         pytest.param(
             session(idle_timeout=3600), both(), series(**LAZY), None, id="policy's window"
@@ -167,7 +198,8 @@ BUSY_CPU, LAZY = {"cpu_util": 50.0, "mem": 5.0}, {"cpu_util": 5.0, "mem": 5.0}
 def test_utilization(
     one: RunningSession, rules: IdleRules, samples: list[Sample], reason: str | None
 ) -> None:
-    verdict = idle_verdict(one, rules, now=NOW, last_access=NOW, series=samples)
+    known = Evidence(last_access=NOW, series=samples)
+    verdict = idle_verdict(one, rules, now=NOW, evidence=known)
     assert (verdict.reason if verdict else None) == reason
 
 
@@ -177,7 +209,7 @@ def test_a_mean_that_reaches_the_threshold_keeps_the_session_whatever_a_moment_s
     mixed = [*half, *samples[len(half) :]]
     for threshold, idle in ((10, False), (30, True)):
         verdict = idle_verdict(
-            session(), used(cpu_util=threshold), now=NOW, last_access=None, series=mixed
+            session(), used(cpu_util=threshold), now=NOW, evidence=Evidence(series=mixed)
         )
         assert bool(verdict) is idle
 

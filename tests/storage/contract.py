@@ -8,6 +8,7 @@ A test module for a client imports everything from here and provides the fixture
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bai_manager.clients.storage_proxy import wire
 from bai_manager.clients.storage_proxy.errors import (
     FileExists,
     FileMissing,
@@ -44,7 +46,7 @@ from tests.storage.helpers import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from bai_manager.clients.storage_proxy.protocol import StorageClient
+    from bai_manager.clients.storage_proxy.protocol import StorageClient, UploadSession
 
 ESCAPES = ["..", "../x", "a/../../x", "/etc/passwd", "a\0b", ".upload/x", "x" * 256]
 
@@ -471,6 +473,12 @@ async def test_hostile_names_go_in_and_out(
     assert await names(storage, folder) == ["sub"]
 
 
+@pytest.fixture
+def nothing_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP, have all that is downloaded straight from the connection."""
+    monkeypatch.setattr(wire, "_MUCH", 1)
+
+
 @pytest.mark.parametrize("size", [0, 1, 2**18, 2**20 + 1, 5 * 2**20 + 3])
 async def test_what_is_uploaded_is_read_byte_for_byte(
     storage: StorageClient, folder: FolderRef, size: int
@@ -479,6 +487,17 @@ async def test_what_is_uploaded_is_read_byte_for_byte(
     await put(storage, folder, "a/file", data)
     assert await get(storage, folder, "a/file") == data
     assert await storage.checksum(folder, "a/file") == sha256(data).hexdigest()
+
+
+@pytest.mark.usefixtures("nothing_is_much")
+@pytest.mark.parametrize("size", [1, 2**18 + 1, 5 * 2**20 + 3])
+async def test_what_is_read_without_a_detour_is_the_same(
+    storage: StorageClient, folder: FolderRef, size: int
+) -> None:
+    data = os.urandom(size)
+    await put(storage, folder, "file", data)
+    for offset in (0, size // 2, size - 1):
+        assert await get(storage, folder, "file", offset) == data[offset:]
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2**20, 2**20 + 10])
@@ -508,6 +527,27 @@ async def test_time_of_an_open_file_is_that_of_the_listing(
             assert content.modified is not None
             assert abs(content.modified - entry.modified) <= timedelta(seconds=1)
             assert b"".join([chunk async for chunk in content.chunks]) == b"123"
+
+
+async def test_upload_that_was_given_up_is_removed_by_another_after_a_week(
+    storage: StorageClient, folder: FolderRef
+) -> None:
+    uploads = Path(await storage.mount_path(folder)) / ".upload"
+    sessions: dict[int, tuple[Path, UploadSession]] = {}
+    for days in (8, 6):
+        session = await storage.begin_upload(folder, f"{days} days", 3)
+        (part,) = set(uploads.iterdir()) - {known for known, _ in sessions.values()}
+        sessions[days] = part, session
+    for days, (part, _) in sessions.items():
+        os.utime(part, (0, time.time() - days * 86_400))
+    (uploads / "what is this").touch()
+    os.utime(uploads / "what is this", (0, 0))
+    await put(storage, folder, "another", b"new")
+    with pytest.raises(UploadGone):
+        await storage.upload_offset(sessions[8][1])
+    assert (uploads / "what is this").exists()
+    await storage.write_file(sessions[6][1], 0, pieces(b"old"))
+    assert await names(storage, folder) == ["6 days", "another"]
 
 
 async def test_upload_goes_on_where_it_stopped(storage: StorageClient, folder: FolderRef) -> None:

@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import shutil
+import time
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ class FakeProxy:
         self.root = root
         self.listing_limit = listing_limit
         self.tokens_expire = False
+        self.session_expire = 86_400
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, exchange: Exchange) -> None:
@@ -312,7 +314,8 @@ async def _begin(proxy: FakeProxy, exchange: Exchange, values: JsonObject) -> No
     uploads = proxy.place(values) / ".upload"
     uploads.mkdir(exist_ok=True)
     (uploads / session).touch()
-    await exchange.say(proxy.token({**values, "session": session}))
+    expires = int(time.time()) + proxy.session_expire
+    await exchange.say(proxy.token({**values, "session": session, "exp": expires}))
 
 
 @route("POST /folder/file/download")

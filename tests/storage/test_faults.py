@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -316,6 +317,14 @@ async def _download_failure(setting: Setting, tmp_path: Path) -> BackendAIError:
     return result.error
 
 
+@pytest.fixture(params=["parsed", "straight"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How downloads come: through httpcore, as little does, or without that, as much does."""
+    if request.param == "straight":
+        monkeypatch.setattr(wire, "_MUCH", 1)
+
+
+@pytest.mark.usefixtures("way")
 async def test_download_that_stops_halfway_keeps_what_came(tmp_path: Path, data: bytes) -> None:
     async def check(setting: Setting, top: Path, case: Case) -> None:
         act, big = case[1], top / "back" / "big"
@@ -351,6 +360,7 @@ async def test_download_that_stops_halfway_keeps_what_came(tmp_path: Path, data:
     await all_at_once(tmp_path, [("", act, StorageUnreachable) for act in endings], check)
 
 
+@pytest.mark.usefixtures("way")
 async def test_download_and_stream_go_on_by_themselves_after_a_break(
     setting: Setting, tmp_path: Path, data: bytes
 ) -> None:
@@ -571,3 +581,24 @@ async def test_watched_task_tells_its_failure(setting: Setting) -> None:
     setting.storage._watch = watch
     with pytest.raises(StorageTaskFailed, match="disk on fire"):
         await setting.storage.clone_folder(setting.folder, new_folder("volume1"), timeout=2)
+
+
+async def test_upload_that_can_be_gone_on_with_and_what_a_link_leads_to_are_not_removed(
+    setting: Setting,
+) -> None:
+    elsewhere, uploads = setting.place / "elsewhere", setting.place / ".upload"
+    elsewhere.mkdir()
+    old = elsewhere / ("a" * 32)
+    old.touch()
+    long_ago = time.time() - 20 * 86_400
+    os.utime(old, (long_ago, long_ago))
+    uploads.symlink_to(elsewhere)
+    await put(setting.storage, setting.folder, "a", b"1")
+    assert old.exists()
+    uploads.unlink(missing_ok=True)
+    elsewhere.rename(uploads)
+    for days, stays in ((30, True), (1, False)):
+        setting.proxy.session_expire = days * 86_400
+        async with http_client(setting.server.url) as client:
+            await put(client, setting.folder, "a", b"1")
+        assert (uploads / old.name).exists() is stays

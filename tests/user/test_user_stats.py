@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -141,6 +141,7 @@ def test_a_kernel_without_statistics_counts_with_what_it_was_given(stat: Any) ->
 SPANS = st.tuples(st.integers(-50, 150), st.integers(0, 200))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SPANS, max_size=8))
 def test_the_bins_are_what_counting_one_by_one_gives(spans: list[tuple[int, int]]) -> None:
     period = Period(START, START + 25 * BIN)

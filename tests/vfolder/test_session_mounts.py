@@ -1,4 +1,4 @@
-"""Which folders a session gets and where: the rules (``reference/value-types.md`` §6.1)."""
+"""Which folders and dotfiles a session gets, and where (``value-types.md`` §6.1, §12.1)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
 from bai_manager.errors import BackendAIError
+from bai_manager.models.domain import domains
+from bai_manager.models.group import groups
+from bai_manager.models.user import keypairs
+from bai_manager.repositories.owner import OwnerRepository
 from bai_manager.repositories.session_mounts import SessionMountRepository
-from bai_manager.services.session.errors import MountsOverlap
+from bai_manager.services.session.dotfiles import refuse_conflicts, told_to_agents
+from bai_manager.services.session.errors import DotfileMountConflict, MountsOverlap
 from bai_manager.services.session.mounts import (
     SessionMounts,
     plan_mounts,
     refuse_overlapping_sources,
 )
-from bai_manager.services.session.types import OwnerData
+from bai_manager.services.session.types_request import (
+    OwnerData,
+)
 from bai_manager.services.vfolder.errors import (
     InsufficientStoragePermission,
     TooManyVFoldersFound,
@@ -25,8 +33,9 @@ from bai_manager.services.vfolder.errors import (
     VFolderPermissionError,
 )
 from bai_manager.services.vfolder.types import VFolderData
+from bai_manager.types.dotfiles import Dotfile, DotfileGiver, GivenDotfile, pack
 from bai_manager.types.folder_access import FolderReach
-from bai_manager.types.mounts import MountRequest
+from bai_manager.types.mounts import MountRequest, VFolderMount
 from bai_manager.types.status import VFolderOwnershipType, VFolderStatus, VFolderUsageMode
 from bai_manager.types.vfolder import (
     QuotaScopeID,
@@ -141,6 +150,13 @@ def test_what_no_session_can_have() -> None:
             _places(requests, *found)
 
 
+def test_of_overlapping_mounts_the_hint_says_what_to_change() -> None:
+    for requests, hint in (("data data/a", "leave it out"), ("data:x more:x", "another place")):
+        with pytest.raises(MountsOverlap) as refused:
+            _places(requests, _folder("data"), _folder("more"))
+        assert hint in (refused.value.hint or "")
+
+
 def test_of_a_name_the_own_folder_is_mounted() -> None:
     own, shared = _folder("data"), _folder("data", "ro", reach=FolderReach.SHARED)
     assert _places("data", own, shared) == ["data/. at /home/work/data rw"]
@@ -186,3 +202,73 @@ async def test_mounts_are_settled_from_rows_and_bytes(shaped_folders: FolderSite
     for word in ("gone", "strange", "data/none"):
         with pytest.raises(BackendAIError):
             await settle(word)
+
+
+# Dotfiles
+
+
+def _dotfile(path: str, data: str = "") -> Dotfile:
+    return Dotfile(path=path, permission="644", data=data)
+
+
+def _given(path: str, giver: DotfileGiver = DotfileGiver.KEYPAIR) -> GivenDotfile:
+    return GivenDotfile(giver=giver, dotfile=_dotfile(path))
+
+
+def _mount(kernel_path: str) -> VFolderMount:
+    return VFolderMount(
+        name="data",
+        vfid=VFolderID(None, UUID(int=1)),
+        host_path="/mnt/data",
+        kernel_path=kernel_path,
+        mount_perm=VFolderPermission.READ_WRITE,
+    )
+
+
+def test_a_dotfile_is_neither_where_a_folder_is_nor_above_it() -> None:
+    for path, place, clash in (
+        (".vimrc", "/home/work/.vimrc", True),
+        ("./.vimrc", "/home/work/.vimrc", True),
+        ("/home/work/.vimrc", "/home/work/.vimrc", True),
+        ("a", "/home/work/a/b", True),
+        ("a/b", "/home/work/a", False),
+        (".vim", "/home/work/.vimrc", False),
+        (".vimrc", "/data/.vimrc", False),
+    ):
+        if clash:
+            with pytest.raises(DotfileMountConflict):
+                refuse_conflicts([_given(path)], [_mount("/home/work/x"), _mount(place)])
+        else:
+            refuse_conflicts([_given(path)], [_mount(place)])
+
+
+def test_the_refusal_names_the_dotfile_whose_it_is_and_the_folder() -> None:
+    for giver in DotfileGiver:
+        with pytest.raises(DotfileMountConflict) as refused:
+            refuse_conflicts([_given(".vimrc", giver)], [_mount("/home/work/.vimrc")])
+        assert f"'.vimrc' of the {giver.value}" in refused.value.message
+        assert "'data'" in refused.value.message
+        assert "-v data:PATH" in (refused.value.hint or "")
+
+
+async def test_of_a_path_the_key_pair_s_is_given_then_the_project_s_then_the_domain_s(
+    folders: FolderSite,
+) -> None:
+    site, alice = folders, folders.world.alice
+    own = [_dotfile("a", "key pair")]
+    projects = [*own, _dotfile("b", "project")]
+    of_domain = [_dotfile(path, "domain") for path in "abc"]
+    await site.execute(
+        update(keypairs).values(dotfiles=pack(own)),
+        update(groups).values(dotfiles=pack(projects)),
+        update(domains).values(dotfiles=pack(of_domain)),
+    )
+    found = await OwnerRepository(site.database).dotfiles(
+        alice.access_key, site.world.project_id, alice.domain_name
+    )
+    assert [(one.dotfile.path, one.giver.value) for one in found] == [
+        ("a", "key pair"),
+        ("b", "project"),
+        ("c", "domain"),
+    ]
+    assert told_to_agents(found)[0] == {"path": "c", "perm": "644", "data": "domain"}

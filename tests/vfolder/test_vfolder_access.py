@@ -30,6 +30,7 @@ from bai_manager.services.vfolder.actions import (
     LeaveVFolderAction,
     ListVFoldersAction,
     PurgeVFolderAction,
+    RecoverVFolderAction,
     RenameVFolderAction,
     RestoreVFolderAction,
     ShareVFolderAction,
@@ -105,6 +106,7 @@ MATRIX: Final[dict[str, tuple[Callable[[], Action[ActionResult]], str]]] = {
     ),
     "delete": (lambda: DeleteVFolderAction(vfolder=str(OWN)), "root admin alice"),
     "restore": (lambda: RestoreVFolderAction(vfolder=str(OWN)), "root admin alice"),
+    "recover": (lambda: RecoverVFolderAction(vfolder=str(OWN)), "root admin alice"),
     "purge": (lambda: PurgeVFolderAction(vfolder=str(OWN)), "root admin alice"),
     "share": (
         lambda: ShareVFolderAction(vfolder=str(OWN), emails=(), permission=RO),

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from bai_manager.cli.schema import schema_of
+from bai_manager.clients.storage_proxy.local import LocalStorageClient
 from bai_manager.models.domain import domains
 from bai_manager.repositories.database import Database
 from tests.cli.test_nouns_schema import problems
@@ -52,6 +53,7 @@ WALK = (
     ("root", "change-owner copy bob --yes"),
     ("alice", "delete data others --yes"),
     ("alice", "restore others"),
+    ("alice", "recover others --yes"),
     ("alice", "purge data --confirm data"),
 )
 
@@ -97,7 +99,7 @@ def test_what_people_and_programs_rely_on(type_as: Callable[[str, str], Done]) -
     assert "existed already" in type_as("bob", "create mine --if-not-exists").err
     assert "no change" in type_as("bob", "update mine --not-cloneable").err
     asked = type_as("bob", "delete mine")
-    assert (asked.code, "Folder mine of bob@example.com (0 files, 0 bytes)" in asked.err) == (
+    assert (asked.code, "folder mine of bob@example.com (0 files, 0 bytes)" in asked.err) == (
         2,
         True,
     )
@@ -114,6 +116,39 @@ def test_what_people_and_programs_rely_on(type_as: Callable[[str, str], Done]) -
     assert type_as("carol", f"show {made['id']}").code == 3
     for words in ("show team", "hosts", "list --all"):
         assert type_as("admin", f"{words} -o table").code in {0, 3}
+
+
+def test_a_second_invitation_says_that_the_first_still_waits(
+    type_as: Callable[[str, str], Done],
+) -> None:
+    type_as("alice", "create twice")
+    (offer,) = said(type_as("alice", f"invite twice {BOB} --permission ro -o json"))
+    assert "answered yet.\n" in type_as("alice", f"invite twice {BOB} --permission ro").err
+    again = type_as("alice", f"invite twice {BOB} --permission rw")
+    assert f"invitation update {offer['id']} --permission rw" in again.err
+    accepted = type_as("bob", f"invitation accept {offer['id']}")
+    assert f"{BOB} may use folder twice" in accepted.out
+
+
+def test_a_clone_and_a_purge_that_are_stopped_say_what_completes_them(
+    type_as: Callable[[str, str], Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    type_as("carol", "create source --cloneable")
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorageClient, "clone_folder", stop)
+        stopped = type_as("carol", "clone source copy")
+    assert (stopped.code, stopped.out) == (130, "")
+    assert "completed by the same command" in stopped.err
+    assert "vfolder recover source copy" in stopped.err
+    assert type_as("carol", "recover source copy --yes").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStorageClient, "delete_folder", stop)
+        stopped = type_as("carol", "purge copy --confirm copy")
+    assert (stopped.code, "completed by the same command" in stopped.err) == (130, True)
+    assert type_as("carol", "purge copy --confirm copy -o name").out == "copy\n"
 
 
 def test_a_dry_run_of_a_new_folder_makes_none(

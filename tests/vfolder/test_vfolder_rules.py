@@ -308,7 +308,7 @@ async def test_delete_restore_and_purge_go_through_the_statuses(shaped_folders: 
 
 
 STATUSES: Final = {
-    DeleteVFolderAction: {"ready"},
+    DeleteVFolderAction: {"ready", "error"},
     RestoreVFolderAction: {"delete-pending"},
     PurgeVFolderAction: {"delete-pending", "delete-ongoing", "delete-error", "delete-complete"},
     UpdateVFolderAction: {"ready", "mounted"},

@@ -33,6 +33,7 @@ from bai_manager.services.vfolder.actions import (
 )
 from bai_manager.services.vfolder.errors import (
     InsufficientStoragePermission,
+    NotSharedWith,
     ShareTargetNotFound,
     VFolderAlreadyExists,
     VFolderFilterStatusFailed,
@@ -217,7 +218,8 @@ async def test_a_project_s_folder_is_shared_with_its_members(folders: FolderSite
     left = await folders.run(UnshareVFolderAction(vfolder="team", emails=(BOB,)), world.admin)
     assert [one.name for one in left.shared_with] == ["default", "alice@example.com"]
     again = UnshareVFolderAction(vfolder="team", emails=(BOB,))
-    await folders.refused(again, ShareTargetNotFound, world.admin)
+    nothing = await folders.refused(again, NotSharedWith, world.admin)
+    assert "invitation cancel" in (nothing.hint or "")
     await folders.execute(association_groups_users.delete())
     gone = ShareVFolderAction(vfolder="team", emails=(BOB,), permission=RO)
     await folders.refused(gone, ShareTargetNotFound, world.root)
@@ -260,6 +262,9 @@ async def test_hosts_are_those_one_may_use_and_bytes_are_for_those_who_see_all(
 async def test_a_quota_is_set_shown_and_taken_away(folders: FolderSite) -> None:
     world = folders.world
     await folders.execute(update(user_resource_policies).values(max_quota_scope_size=1 << 30))
+    await folders.execute(folder("odd", world.alice, host="no host"))
+    (nothing,) = (await folders.run(GetQuotaAction(), world.alice)).quotas
+    assert (nothing.used_bytes, nothing.limit_bytes, nothing.policy_limit) == (0, None, 1 << 30)
     made = await folders.create()
     (folders.path_of(made) / "file").write_bytes(bytes(100))
     (shown,) = (await folders.run(GetQuotaAction(), world.alice)).quotas

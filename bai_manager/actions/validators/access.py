@@ -23,35 +23,37 @@ class AccessValidator:
     def __init__(self, directory: TargetDirectory) -> None:
         self._directory = directory
 
-    async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
-        """The action with its ``owner`` filled in; ``InsufficientPrivilege`` when denied.
+    async def settle(self, action: ActionT, actor: Actor) -> tuple[ActionT, TargetScope]:
+        """The action with what the caller left open filled in, and where its target lies.
 
         Raises the noun's not-found error for targets that the actor cannot see.
         """
         scope = await self._directory.locate(action.target(), actor)
-        require(action, actor, scope)
-        return _bound(action, scope, actor)
+        return _bound(action, scope, actor), scope
+
+    async def authorize(self, action: ActionT, actor: Actor) -> ActionT:
+        """The settled action; raises ``InsufficientPrivilege`` and what ``settle`` raises."""
+        settled, scope = await self.settle(action, actor)
+        require(settled, actor, scope)
+        return settled
 
 
 def _bound(action: ActionT, scope: TargetScope, actor: Actor) -> ActionT:
     """Fill in what the caller left open: whose or which it is, who asks, how far to look."""
-    known: dict[str, object] = {}
+    found: dict[str, object] = {  # also over what the caller says: nobody looked at that
+        "group_id": scope.group_id,
+        "requester": actor.user_id,
+        "requester_key": actor.access_key,
+        "owner_id": scope.owner_user_id,
+        "invitation_id": scope.invitation_id,
+        "template_id": scope.template_id,
+        "access": scope.folder,
+    }
+    known = {name: value for name, value in found.items() if hasattr(action, name)}
     if scope.owner_access_key is not None and getattr(action, "owner", "") is None:
         known["owner"] = scope.owner_access_key
-    if hasattr(action, "group_id"):  # also over what the caller says: nobody looked at that
-        known["group_id"] = scope.group_id
-    if hasattr(action, "requester"):
-        known["requester"] = actor.user_id
-    if hasattr(action, "requester_key"):
-        known["requester_key"] = actor.access_key
-    if hasattr(action, "owner_id"):
-        known["owner_id"] = scope.owner_user_id
-    if hasattr(action, "invitation_id"):
-        known["invitation_id"] = scope.invitation_id
-    if hasattr(action, "template_id"):
-        known["template_id"] = scope.template_id
-    if hasattr(action, "access"):
-        known["access"] = scope.folder
+    if scope.session_id is not None:
+        known["session"] = str(scope.session_id)
     if isinstance(action.target(), VisibleTarget):
         known["visible"] = visibility_of(actor)
     return dataclasses.replace(action, **known) if known else action

@@ -68,7 +68,8 @@ class BulkReport:
         if not_tried:
             parts.append(f"{not_tried} not tried")
         total = self._succeeded + self._failed + not_tried
-        self._options.note(f"{total} {self._noun}: {', '.join(parts)}.")
+        whole = "" if total == 1 else f"{total} {self._noun}: "
+        self._options.note(f"{whole}{', '.join(parts)}.")
         mark_dry_run(self._options)
         return ExitCode.PARTIAL if self._failed else ExitCode.OK
 

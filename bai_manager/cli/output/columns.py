@@ -75,7 +75,8 @@ def time_column(
     name: str, value: Callable[[T], datetime | None], *, title: str = "", wide: bool = False
 ) -> Column[T]:
     """Show a time: an age for people, RFC 3339 UTC for programs."""
-    return Column(name, value, title=title or name.removesuffix("_at").capitalize(), wide=wide)
+    words = name.removesuffix("_at").replace("_", " ").capitalize()
+    return Column(name, value, title=title or words, wide=wide)
 
 
 def size_column(
@@ -101,7 +102,7 @@ def slots_column(
 
     def human(row: T) -> str | None:
         slots = value(row)
-        return None if slots is None else str(slots)
+        return str(slots) if slots else None
 
     return Column(name, value, title=title, human=human, wide=wide)
 

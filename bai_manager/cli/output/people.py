@@ -29,11 +29,18 @@ class TableWriter(Generic[T]):
     """Collects rows up to the limit and lays them out at the end."""
 
     def __init__(
-        self, options: OutputOptions, columns: Sequence[Column[T]], *, noun: str, total: int | None
+        self,
+        options: OutputOptions,
+        columns: Sequence[Column[T]],
+        *,
+        noun: str,
+        total: int | None,
+        has_filters: bool = True,
     ) -> None:
         self._options = options
         self._noun = noun
         self._total = total
+        self._has_filters = has_filters
         self._narrow = options.chosen_format is Format.TABLE
         self._columns = [
             column
@@ -95,9 +102,9 @@ class TableWriter(Generic[T]):
         shown = len(self._rows)
         if self.full or (self._total is not None and self._total > shown > 0):
             known = f" of {self._total}" if self._total is not None else ""
+            narrow = "Narrow with --filter, or take" if self._has_filters else "Take"
             self._options.note(
-                f"Showing the first {shown}{known} {self._noun}. "
-                "Narrow with --filter, or take all with -o tsv."
+                f"Showing the first {shown}{known} {self._noun}. {narrow} all with -o tsv."
             )
 
 

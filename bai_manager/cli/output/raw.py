@@ -33,7 +33,7 @@ class RawWriter:
         self._held = ""
         self._styled = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         if self._is_terminal:
             self._show(self._decoder.decode(data))
         else:

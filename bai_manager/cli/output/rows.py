@@ -106,14 +106,18 @@ def row_writer(
     name: Callable[[T], str],
     noun: str = "rows",
     total: int | None = None,
+    has_filters: bool = True,
 ) -> RowWriter[T]:
-    """Where rows go that come one at a time; the caller closes it. Raises UnknownColumn."""
+    """Where rows go that come one at a time; the caller closes it. Raises UnknownColumn.
+
+    ``has_filters`` is whether the command has ``--filter``, to be told where rows are left out.
+    """
     chosen = select_columns(columns, options.columns)
     if not options.chosen_format.is_human:
         return machine_writer(options, chosen, name)
     from bai_manager.cli.output.people import TableWriter  # noqa: PLC0415 - imports Rich
 
-    return TableWriter(options, chosen, noun=noun, total=total)
+    return TableWriter(options, chosen, noun=noun, total=total, has_filters=has_filters)
 
 
 def mark_dry_run(options: OutputOptions) -> None:

@@ -57,9 +57,10 @@ def read_manager_toml(file: Path) -> ManagerConfig:
     """Read the parts a profile needs. Raises ``ManagerConfigInvalid``."""
     try:
         tree = tomllib.loads(file.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ManagerConfigInvalid(
-            f"{file} cannot be read: {error}.",
+            f"{file} cannot be read: {why}.",
             hint="Name the manager's own configuration file, as the manager's user.",
         ) from error
     etcd, database, manager = (tree.get(table, {}) for table in ("etcd", "db", "manager"))

@@ -9,7 +9,12 @@ from urllib.parse import unquote
 
 import httpx
 
-from bai_manager.clients.cluster.errors import EtcdRefused, EtcdUnreachable
+from bai_manager.clients.cluster.errors import (
+    ClusterUnknown,
+    EtcdRefused,
+    EtcdUnreachable,
+)
+from bai_manager.clients.faults import fault_of
 
 if TYPE_CHECKING:
     from bai_manager.types.credentials import Secret
@@ -29,19 +34,35 @@ class EtcdClient:
         user: str | None = None,
         password: Secret | None = None,
         timeout: float = 5.0,
+        hint: str = _HINT,
     ) -> None:
+        """``hint`` says where its address comes from."""
         self.url = url.rstrip("/")
         self._root = f"/sorna/{namespace}/"
         self._user = user
         self._password = password
         self._timeout = timeout
+        self._hint = hint
+
+    async def configuration(self) -> dict[str, str]:
+        """What the cluster's managers and storage proxies read: ``config/`` and ``volumes/``.
+
+        Raises ``ClusterUnknown`` when there is nothing, ``EtcdUnreachable`` and ``EtcdRefused``.
+        """
+        found = {**await self.get_prefix("volumes/"), **await self.get_prefix("config/")}
+        if not found:
+            raise ClusterUnknown(
+                f"etcd at {self.url} has nothing below {self._root}.",
+                hint="The cluster's namespace is in its manager's file.",
+            )
+        return found
 
     async def version(self) -> str:
         """The server's version. Raises ``EtcdUnreachable``."""
         async with self._client() as client:
             answer = await self._answer(client, "GET", "/version", None)
         if "etcdserver" not in answer:
-            raise EtcdUnreachable(f"What answers at {self.url} is no etcd.", hint=_HINT)
+            raise EtcdUnreachable(f"What answers at {self.url} is no etcd.", hint=self._hint)
         return str(answer["etcdserver"])
 
     async def get_prefix(self, prefix: str) -> dict[str, str]:
@@ -77,8 +98,8 @@ class EtcdClient:
             response = await client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise EtcdUnreachable(
-                f"etcd at {self.url} does not answer: {str(error) or type(error).__name__}.",
-                hint=_HINT,
+                f"etcd at {self.url} does not answer: {fault_of(error, within=self._timeout)}.",
+                hint=self._hint,
             ) from error
         if response.status_code in {400, 401, 403}:
             raise EtcdRefused(
@@ -89,8 +110,8 @@ class EtcdClient:
             answer: JsonObject = response.raise_for_status().json()
         except (httpx.HTTPStatusError, ValueError) as error:
             raise EtcdUnreachable(
-                f"etcd at {self.url} answers something else: HTTP {response.status_code}.",
-                hint=_HINT,
+                f"What answers at {self.url} is no etcd (HTTP {response.status_code}).",
+                hint=self._hint,
             ) from error
         return answer
 
@@ -99,7 +120,9 @@ class EtcdClient:
             key = base64.b64decode(str(entry["key"]), validate=True).decode()
             value = base64.b64decode(str(entry.get("value", "")), validate=True).decode()
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
-            raise EtcdUnreachable(f"etcd at {self.url} answers garbage.", hint=_HINT) from error
+            raise EtcdUnreachable(
+                f"etcd at {self.url} answers garbage.", hint=self._hint
+            ) from error
         return "/".join(map(unquote, key.removeprefix(self._root).split("/"))), value
 
 

@@ -6,12 +6,18 @@ where that fails they run out by themselves, so it is a warning and never a fail
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bai_manager.errors import BackendAIError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+
+_ROOM: Final = (
+    "it takes up to a quarter of a minute until the manager schedules by it, and up to five"
+    " minutes until it shows it"
+)
 
 
 class ManagerMemory(Protocol):
@@ -21,6 +27,12 @@ class ManagerMemory(Protocol):
     async def forget_presets(self) -> None:
         """Drop what was remembered of resource presets, which changed."""
 
+    async def forget_room(self) -> None:
+        """Drop what was computed of what there is and may be used, which changed."""
+
+    async def forget_usage(self) -> None:
+        """Drop that, and what was counted of what everybody uses: it was counted anew."""
+
 
 class NoMemory:
     """One machine keeps nothing beside its database, and a dry run changes nothing there."""
@@ -29,6 +41,12 @@ class NoMemory:
         pass
 
     async def forget_presets(self) -> None:
+        pass
+
+    async def forget_room(self) -> None:
+        pass
+
+    async def forget_usage(self) -> None:
         pass
 
 
@@ -49,6 +67,18 @@ class ClusterMemory:
         await self._tell(
             lambda signals: signals.forget_presets(),
             "the manager shows the old presets for up to a minute",
+        )
+
+    async def forget_room(self) -> None:
+        await self._tell(
+            lambda signals: signals.forget_room(),
+            _ROOM,
+        )
+
+    async def forget_usage(self) -> None:
+        await self._tell(
+            lambda signals: signals.forget_usage(),
+            f"{_ROOM}; its old count of a user's sessions until that user's next",
         )
 
     async def _tell(self, what: Callable[[ManagerMemory], Awaitable[None]], otherwise: str) -> None:

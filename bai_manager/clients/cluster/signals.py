@@ -11,6 +11,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.clients.faults import fault_of
 from bai_manager.errors import ConfigurationError, Unreachable
 from bai_manager.types.status import SessionStatus
 
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 _STATISTICS, _RATE_LIMIT, _STREAM_LIVE, _STREAM = 0, 1, 2, 4
 _CACHE_LIFE: Final = 300
 _PRESET_CHECKS: Final = "resource_preset:check:*"
+_USED: Final = ("keypair.concurrency_used.", "keypair.sftp_concurrency_used.")
+_SCHEDULE: Final = "schedule:schedule"
 _METADATA: Final = '{"request_id":null,"user":null}'
 _MARKS: Final = {
-    SessionStatus.PENDING: "schedule:schedule",
+    SessionStatus.PENDING: _SCHEDULE,
     SessionStatus.TERMINATING: "schedule:terminate",
-    SessionStatus.CANCELLED: "schedule:schedule",
+    SessionStatus.CANCELLED: _SCHEDULE,
 }
 
 
@@ -68,7 +71,8 @@ class ManagerSignals:
             statistics, live, stream = clients
             if mark := _MARKS.get(change.status):
                 await live.set(mark, "1")
-            await _drop(statistics, *_usage_of(change.access_key), matching=_PRESET_CHECKS)
+            await _drop(statistics, _PRESET_CHECKS)
+            await statistics.delete(*_usage_of(change.access_key))
             message = _scheduling_event(change)
             await stream.set(f"session_scheduler.{change.session_id}", message, ex=_CACHE_LIFE)
             await stream.publish("events_all", message)
@@ -84,55 +88,79 @@ class ManagerSignals:
     async def forget_presets(self) -> None:
         """Drop presets, and which of them fit where."""
         async with self._databases(_STATISTICS) as (statistics,):
-            await _drop(statistics, matching="resource_preset:*")
+            await _drop(statistics, "resource_preset:*")
+
+    async def forget_room(self) -> None:
+        """Drop what fits where, and have the manager look what may start now."""
+        async with self._databases(_STATISTICS, _STREAM_LIVE) as (statistics, live):
+            await _drop(statistics, _PRESET_CHECKS)
+            await live.set(_SCHEDULE, "1")
+
+    async def forget_usage(self) -> None:
+        """The same, and drop the counters of sessions of every key pair."""
+        async with self._databases(_STATISTICS, _STREAM_LIVE) as (statistics, live):
+            await _drop(statistics, _PRESET_CHECKS, *(f"{counter}*" for counter in _USED))
+            await live.set(_SCHEDULE, "1")
 
     @asynccontextmanager
     async def _databases(self, *numbers: int) -> AsyncIterator[list[Valkey]]:
-        clients = [self._client(number) for number in numbers]
+        clients = [
+            valkey_client(self.url, number, password=self._password, timeout=self._timeout)
+            for number in numbers
+        ]
         from valkey.exceptions import ValkeyError  # noqa: PLC0415 - clusters only
 
         try:
             yield clients
         except (ValkeyError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+            raise valkey_unreachable(self.url, error, self._timeout) from error
         finally:
             for client in clients:
                 await client.aclose()
 
-    def _client(self, database: int) -> Valkey:
-        try:
-            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-        except ImportError as error:
-            raise ValkeyClientMissing(
-                "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
-            ) from error
-        client: Valkey = Valkey.from_url(
-            self.url,
-            db=database,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-        )
-        return client
 
-    def _unreachable(self, error: Exception) -> ValkeyUnreachable:
+def valkey_client(url: str, database: int, *, password: Secret | None, timeout: float) -> Valkey:
+    """A client that connects when it is used. Raises ``ValkeyClientMissing``."""
+    try:
+        from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
+    except ImportError as error:
+        raise ValkeyClientMissing(
+            "No client for Valkey is installed.", hint="Install bai-manager[cluster]."
+        ) from error
+    client: Valkey = Valkey.from_url(
+        url,
+        db=database,
+        password=password.reveal() if password else None,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+    )
+    return client
+
+
+def valkey_unreachable(url: str, error: Exception, timeout: float) -> ValkeyUnreachable:
+    """What an error of the client means."""
+    from valkey.exceptions import AuthenticationError, ResponseError  # noqa: PLC0415 - as above
+
+    if isinstance(error, AuthenticationError | ResponseError):
         return ValkeyUnreachable(
-            f"Valkey at {self.url} does not answer: {str(error) or type(error).__name__}.",
-            hint="Its address is valkey.url: 'bai-manager config show --origin'.",
+            f"Valkey at {url} refuses: {str(error).rstrip('.')}.",
+            hint="Check valkey.password of the profile.",
         )
-
-
-def _usage_of(access_key: str) -> tuple[str, str]:
-    return (
-        f"keypair.concurrency_used.{access_key}",
-        f"keypair.sftp_concurrency_used.{access_key}",
+    return ValkeyUnreachable(
+        f"Valkey at {url} does not answer: {fault_of(error, within=timeout)}.",
+        hint="Its address is valkey.url: 'bai-manager config show --origin'.",
     )
 
 
-async def _drop(client: Valkey, *names: str, matching: str) -> None:
+def _usage_of(access_key: str) -> tuple[str, str]:
+    compute, sftp = (f"{counter}{access_key}" for counter in _USED)
+    return compute, sftp
+
+
+async def _drop(client: Valkey, *patterns: str) -> None:
     """Figures that the manager computes again from the database once they are gone."""
-    found = [key async for key in client.scan_iter(matching, count=1000)]
-    await client.delete("system.total_resource_slots", *names, *found)
+    found = [key for pattern in patterns async for key in client.scan_iter(pattern, count=1000)]
+    await client.delete("system.total_resource_slots", *found)
 
 
 def _scheduling_event(change: SessionChange) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from bai_manager.clients.cluster.signals import ValkeyClientMissing, ValkeyUnreachable
-from bai_manager.clients.live.valkey import ValkeyNotConfigured
+from bai_manager.clients.live.connection import valkey_database
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from uuid import UUID
 
     from bai_manager.types.credentials import Secret
 
 _KEY: Final = "abuse_report"
+_DATABASE: Final = 0
 
 
 class AbuseReports(Protocol):
@@ -41,35 +42,14 @@ class ValkeyAbuseReports:
 
     async def read(self, kernel_id: UUID) -> str | None:
         """Raises ``ValkeyUnreachable``, ``ValkeyNotConfigured`` and ``ValkeyClientMissing``."""
-        if self._url is None:
-            raise ValkeyNotConfigured(
-                "Abuse reports of a cluster are in Valkey, and the profile names none.",
-                hint="Set valkey.url with 'bai-manager config set valkey.url redis://HOST:PORT'.",
-            )
-        try:
-            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-            from valkey.exceptions import ValkeyError  # noqa: PLC0415
-        except ImportError as error:
-            raise ValkeyClientMissing(
-                "Abuse reports of a cluster are in Valkey, and no client for it is installed.",
-                hint="Install bai-manager[cluster].",
-            ) from error
-        client = Valkey.from_url(
+        async with valkey_database(
             self._url,
-            db=0,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-        )
-        try:
-            value = await client.hget(_KEY, str(kernel_id))
-        except (ValkeyError, OSError, TimeoutError) as error:
-            raise ValkeyUnreachable(
-                f"Valkey does not answer: {error or type(error).__name__}",
-                hint="Its address is valkey.url: 'bai-manager config show --origin'.",
-            ) from error
-        finally:
-            await client.aclose()
+            _DATABASE,
+            password=self._password,
+            timeout=self._timeout,
+            of="abuse reports of a cluster",
+        ) as client:
+            value = await cast("Awaitable[bytes | None]", client.hget(_KEY, str(kernel_id)))
         return None if value is None else report_in(value)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.agent.protocol import KernelStat
-from bai_manager.clients.cluster.signals import ValkeyClientMissing, ValkeyUnreachable
+from bai_manager.clients.live.connection import valkey_database
 from bai_manager.clients.live.protocol import LiveReading
-from bai_manager.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 500
 _LONGEST_VALUE: Final = 1 << 20
 _DATABASE: Final = 0
-
-
-class ValkeyNotConfigured(ConfigurationError):
-    """Live values of a cluster are asked for, and the profile names no Valkey."""
-
-    error_code = "metric_setup_not-found"
 
 
 class ValkeyLiveStats:
@@ -48,48 +41,27 @@ class ValkeyLiveStats:
 
         Raises ``ValkeyUnreachable``, ``ValkeyNotConfigured`` and ``ValkeyClientMissing``.
         """
-        if self._url is None:
-            raise ValkeyNotConfigured(
-                "Live values of a cluster are in Valkey, and the profile names none.",
-                hint="Set valkey.url with 'bai-manager config set valkey.url redis://HOST:PORT'.",
-            )
-        try:
-            from valkey.asyncio import Valkey  # noqa: PLC0415 - clusters only
-            from valkey.exceptions import ValkeyError  # noqa: PLC0415
-        except ImportError as error:
-            raise ValkeyClientMissing(
-                "Live values of a cluster are in Valkey, and no client for it is installed.",
-                hint="Install bai-manager[cluster].",
-            ) from error
-        client = Valkey.from_url(
-            self._url,
-            db=_DATABASE,
-            password=self._password.reveal() if self._password else None,
-            socket_timeout=self._timeout,
-            socket_connect_timeout=self._timeout,
-        )
         stats: dict[UUID, KernelStat] = {}
-        try:
+        async with valkey_database(
+            self._url,
+            _DATABASE,
+            password=self._password,
+            timeout=self._timeout,
+            of="live values of a cluster",
+        ) as client:
             for first in range(0, len(kernels), _AT_ONCE):
                 wanted = [kernel.kernel_id for kernel in kernels[first : first + _AT_ONCE]]
                 values = await client.mget([str(kernel_id) for kernel_id in wanted])
                 for kernel_id, value in zip(wanted, values, strict=True):
-                    metrics = _metrics(value) if value is not None else {}
+                    metrics = metrics_in(value) if value is not None else {}
                     if metrics:
                         stats[kernel_id] = KernelStat(
                             kernel_id=kernel_id, collected_at=self._clock(), metrics=metrics
                         )
-        except (ValkeyError, OSError, TimeoutError) as error:
-            raise ValkeyUnreachable(
-                f"Valkey does not answer: {str(error) or type(error).__name__}",
-                hint="Its address is valkey.url: 'bai-manager config show --origin'.",
-            ) from error
-        finally:
-            await client.aclose()
         return LiveReading(stats=stats, silent={})
 
 
-def _metrics(packed: bytes) -> Mapping[str, Mapping[str, str]]:
+def metrics_in(packed: bytes) -> Mapping[str, Mapping[str, str]]:
     """The map of a kernel; what is no such map is as good as no sample."""
     import msgpack  # noqa: PLC0415 - clusters only
 

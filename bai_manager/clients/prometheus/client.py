@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from bai_manager.clients.faults import fault_of
 from bai_manager.clients.prometheus.errors import (
     AuthoritiesUnreadable,
     FailedToGetMetric,
@@ -199,11 +200,11 @@ class PrometheusClient:
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
         except httpx.ConnectError as error:
-            raise PrometheusUnreachable(self.url, f"cannot be reached ({error})") from error
-        except httpx.HTTPError as error:
             raise PrometheusUnreachable(
-                self.url, f"broke off ({str(error) or type(error).__name__})"
+                self.url, f"cannot be reached ({fault_of(error)})"
             ) from error
+        except httpx.HTTPError as error:
+            raise PrometheusUnreachable(self.url, f"broke off ({fault_of(error)})") from error
 
     def _too_slow(self) -> PrometheusUnreachable:
         return PrometheusUnreachable(

@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from bai_manager.clients.storage_proxy.protocol import FileContent, FolderRef, StorageClient
+    from bai_manager.clients.storage_proxy.protocol import (
+        Chunk,
+        FileContent,
+        FolderRef,
+        StorageClient,
+    )
     from bai_manager.clients.storage_proxy.transfer import TransferObserver, TransferSummary
 
 _PART: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -103,7 +108,7 @@ async def download_all(
 
 async def read_stream(
     storage: StorageClient, folder: FolderRef, path: str, *, attempts: int = 3
-) -> AsyncGenerator[bytes, None]:
+) -> AsyncGenerator[Chunk, None]:
     """The bytes of a file, taken up again where a connection broke.
 
     Raises ``FileChanged`` if the file is another one by then.
@@ -281,7 +286,7 @@ class _Writer:
     def __init__(self, fd: int, offset: int) -> None:
         self.offset = offset
         self._fd = fd
-        self._chunks: list[bytes] = []
+        self._chunks: list[Chunk] = []
         self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
 
@@ -292,7 +297,7 @@ class _Writer:
         await self._flush()
         await self._written()
 
-    async def write(self, chunk: bytes) -> None:
+    async def write(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
         self._gathered += len(chunk)
         if self._gathered >= CHUNK:
@@ -361,7 +366,7 @@ def _open_part(part: Path) -> tuple[int, int]:
         os.close(fd)  # another process has just put it in its place
 
 
-def _write_at(fd: int, chunks: list[bytes], offset: int) -> None:
+def _write_at(fd: int, chunks: list[Chunk], offset: int) -> None:
     for start in range(0, len(chunks), _MOST_CHUNKS):
         rest = [memoryview(chunk) for chunk in chunks[start : start + _MOST_CHUNKS]]
         while rest:

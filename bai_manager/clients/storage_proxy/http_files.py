@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from bai_manager.clients.storage_proxy.protocol import FolderRef
+    from bai_manager.clients.storage_proxy.protocol import Chunk, FolderRef
     from bai_manager.clients.storage_proxy.wire import Wire
     from bai_manager.types.json import JsonObject
 
@@ -259,8 +259,8 @@ class HttpFiles(HttpVolumes):
             )
 
     async def _fetched(
-        self, expected: FileEntry, offset: int, chunks: AsyncIterator[bytes]
-    ) -> AsyncIterator[bytes]:
+        self, expected: FileEntry, offset: int, chunks: AsyncIterator[Chunk]
+    ) -> AsyncIterator[Chunk]:
         left = expected.size - offset
         async for chunk in chunks:
             left -= len(chunk)
@@ -271,7 +271,7 @@ class HttpFiles(HttpVolumes):
             raise FileChanged(expected.path, "it is gone, or shorter than its folder said")
 
     @staticmethod
-    async def _beyond(chunks: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
+    async def _beyond(chunks: AsyncIterator[Chunk], offset: int) -> AsyncIterator[Chunk]:
         """The bytes from ``offset`` on."""
         async for chunk in chunks:
             rest = chunk[offset:] if offset else chunk
@@ -322,7 +322,7 @@ class HttpFiles(HttpVolumes):
             chunks=self._downloaded(size - offset, chunks),
         )
 
-    async def _downloaded(self, left: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _downloaded(self, left: int, chunks: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
         async for chunk in chunks:
             left -= len(chunk)
             yield chunk
@@ -363,6 +363,6 @@ def _refuse_bytes(path: str) -> None:
         ) from None
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _nothing() -> AsyncIterator[Chunk]:
     return
     yield b""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import urlsafe_b64decode
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.storage_proxy.answers import About, Answer, failure
@@ -32,18 +34,22 @@ from bai_manager.clients.storage_proxy.errors import (
 from bai_manager.clients.storage_proxy.http_files import HttpFiles
 from bai_manager.clients.storage_proxy.paths import join, split_entry
 from bai_manager.clients.storage_proxy.protocol import UPLOADS, EntryKind, UploadSession
-from bai_manager.clients.storage_proxy.sessions import as_announced
+from bai_manager.clients.storage_proxy.sessions import ABANDONED, as_announced
 from bai_manager.errors import BackendAIError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
     import httpx
 
-    from bai_manager.clients.storage_proxy.protocol import FolderRef
+    from bai_manager.clients.storage_proxy.protocol import FileEntry, FolderRef
+    from bai_manager.clients.storage_proxy.wire import Wire
+    from bai_manager.types.json import JsonObject
 
 PIECE: Final = 2**18
 """Bytes sent at once; each must be taken within the stall time."""
+
+_PART = re.compile("[0-9a-f]{32}")
 
 _BEGINNINGS: Final = 5
 _DONE = 204
@@ -54,6 +60,10 @@ _NOT_FOUND = 404
 
 class HttpUploads(HttpFiles):
     """``_safe_folders`` are in their folder, as far as the storage proxy has looked."""
+
+    def __init__(self, wire: Wire, listing_limit: int) -> None:
+        super().__init__(wire, listing_limit)
+        self._swept: set[FolderRef] = set()
 
     async def begin_upload(self, folder: FolderRef, path: str, size: int) -> UploadSession:
         parts = split_entry(path)
@@ -100,6 +110,7 @@ class HttpUploads(HttpFiles):
     async def write_file(
         self, session: UploadSession, offset: int, data: AsyncIterable[bytes]
     ) -> None:
+        await self._sweep(session)
         limit = asyncio.timeout(None)
         body = self._pieces(as_announced(session, offset, data), limit)
         length = {"Content-Length": str(session.size - offset)}
@@ -135,13 +146,56 @@ class HttpUploads(HttpFiles):
     async def abort_upload(self, session: UploadSession) -> None:
         name = _session_name(session.token)
         if name is not None:
-            await self._folder(
-                "POST",
-                "/folder/file/delete",
-                session.folder,
-                relpaths=[f"{UPLOADS}/{name}"],
-                recursive=False,
-            )
+            await self._remove_parts(session.folder, [f"{UPLOADS}/{name}"])
+
+    async def _remove_parts(self, folder: FolderRef, paths: Sequence[str]) -> None:
+        await self._folder(
+            "POST", "/folder/file/delete", folder, relpaths=[*paths], recursive=False
+        )
+
+    async def _sweep(self, session: UploadSession) -> None:
+        """Remove parts that nobody can go on with, once per folder.
+
+        Nobody knows the name of a part whose uploader was killed between announcing it and
+        noting its token, and others are given up. All are told from those that are being
+        uploaded by their age: above that of any token that is still valid, and of a week. The
+        new and empty part of ``session`` tells the storage's time and how long tokens are
+        valid. (Where it is beyond the cut of a listing, nothing is removed.)
+        """
+        folder, expires = session.folder, _claims(session.token).get("exp")
+        if folder in self._swept or not isinstance(expires, int | float):
+            return
+        self._swept.add(folder)
+        parts = await self._parts(folder)
+        own = parts.get(_session_name(session.token) or "")
+        if own is None or own.size:
+            return
+        validity = datetime.fromtimestamp(expires, UTC) - own.modified
+        dead = [
+            part.path
+            for part in parts.values()
+            if own.modified - part.modified > max(validity, ABANDONED)
+        ]
+        if dead and await self._has_place_for_parts(folder):
+            await self._remove_parts(folder, dead)
+
+    async def _parts(self, folder: FolderRef) -> dict[str, FileEntry]:
+        try:
+            listed = await self._listed(folder, (UPLOADS,))
+        except (FileMissing, NotAFolder):
+            return {}
+        return {
+            entry.name: entry
+            for entry in listed
+            if entry.kind is EntryKind.FILE and _PART.fullmatch(entry.name)
+        }
+
+    async def _has_place_for_parts(self, folder: FolderRef) -> bool:
+        """Whether what is in the folder for uploads is nothing else: it is not a link."""
+        return any(
+            entry.path == UPLOADS and entry.kind is EntryKind.FOLDER
+            for entry in await self._listed(folder, ())
+        )
 
     async def _ask_offset(self, session: UploadSession) -> int:
         async with self._wire.stream("HEAD", "/upload", session.token) as response:
@@ -215,12 +269,17 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _session_name(token: str) -> str | None:
-    """The session that a token (JWT) is for: the name of its file. Nothing is verified."""
+def _claims(token: str) -> JsonObject:
+    """What a token (JWT) says. Nothing is verified."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        name = claims["session"]
-    except (IndexError, KeyError, TypeError, ValueError):
-        return None
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _session_name(token: str) -> str | None:
+    """The session that a token is for: the name of its file."""
+    name = _claims(token).get("session")
     return name if isinstance(name, str) and name.isalnum() else None

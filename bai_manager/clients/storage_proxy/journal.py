@@ -5,6 +5,9 @@ through. Each line is a JSON array: ``["begun", path, size, mtime, token]``, ``[
 size, mtime]`` or ``["dropped", path]``; the time is in nanoseconds. A file that changed since
 is not the one that was begun or done. Tokens let whoever has them finish those uploads, so the
 file is for its owner alone.
+
+Of an upload that was announced but is not noted here, for its process was killed in between, an
+empty part stays in the storage; uploads to that folder remove it after a week.
 """
 
 from __future__ import annotations

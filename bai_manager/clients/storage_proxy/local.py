@@ -90,7 +90,8 @@ class LocalStorageClient:
         return await in_thread(self._volume_usage, volume)
 
     async def quota_scope(self, volume: str, scope: QuotaScopeID) -> QuotaScopeUsage:
-        return await in_thread(self._quotas, volume, lambda quotas: quotas.usage(scope))
+        stop = threading.Event()
+        return await stoppable(stop, self._quotas, volume, lambda quotas: quotas.usage(scope, stop))
 
     async def create_quota_scope(
         self, volume: str, scope: QuotaScopeID, limit_bytes: int | None = None

@@ -13,6 +13,7 @@ import json
 import os
 import stat
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.storage_proxy.beneath import (
@@ -28,6 +29,7 @@ from bai_manager.clients.storage_proxy.protocol import UPLOADS, EntryKind, Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from bai_manager.types.vfolder import QuotaScopeID
 
@@ -43,9 +45,10 @@ class LocalQuotas:
         self._volume_name = volume_name
         self._volume = volume
 
-    def usage(self, scope: QuotaScopeID) -> QuotaScopeUsage:
+    def usage(self, scope: QuotaScopeID, stop: Event) -> QuotaScopeUsage:
+        """Count what is there, unless nobody waits for it any more."""
         self._refuse_missing(scope)
-        return QuotaScopeUsage(used_bytes=self._used(scope), limit_bytes=self._limit(scope))
+        return QuotaScopeUsage(used_bytes=self._used(scope, stop), limit_bytes=self._limit(scope))
 
     def create(self, scope: QuotaScopeID, limit_bytes: int | None) -> None:
         if not self._exists(scope):
@@ -117,10 +120,11 @@ class LocalQuotas:
             return None
         return int(value["limit_bytes"])
 
-    def _used(self, scope: QuotaScopeID) -> int:
+    def _used(self, scope: QuotaScopeID, stop: Event | None = None) -> int:
+        entries = entries_below(self._volume, (scope.path,))
         return sum(
             max(entry.size, announced_size(entry.path))
-            for entry in entries_below(self._volume, (scope.path,))
+            for entry in takewhile(lambda _: stop is None or not stop.is_set(), entries)
             if entry.kind is EntryKind.FILE
         )
 

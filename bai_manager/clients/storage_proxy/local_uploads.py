@@ -11,7 +11,6 @@ import fcntl
 import os
 import re
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bai_manager.clients.storage_proxy.beneath import (
@@ -28,6 +27,7 @@ from bai_manager.clients.storage_proxy.errors import IsAFolder, UploadClash, Upl
 from bai_manager.clients.storage_proxy.local_quotas import part_name
 from bai_manager.clients.storage_proxy.paths import split_entry
 from bai_manager.clients.storage_proxy.protocol import UPLOADS, EntryKind
+from bai_manager.clients.storage_proxy.sessions import ABANDONED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from bai_manager.clients.storage_proxy.protocol import UploadSession
     from bai_manager.types.vfolder import QuotaScopeID
 
-_ABANDONED = timedelta(days=7)
 _TOKEN = re.compile(r"[0-9a-f]{32}-\d+\.part")
 
 
@@ -118,7 +117,7 @@ class LocalUploads:
 def _sweep(place: int, now: datetime) -> None:
     """Remove parts that nobody went on with for so long that nobody will."""
     for entry in entries(place, ()):
-        if now - entry.modified > _ABANDONED and _TOKEN.fullmatch(entry.name):
+        if now - entry.modified > ABANDONED and _TOKEN.fullmatch(entry.name):
             with suppress(OSError), opened(entry.name, APPENDING, place) as part:
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.unlink(entry.name, dir_fd=place)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from bai_manager.types.vfolder import QuotaScopeID, VFolderID
 
+    Chunk: TypeAlias = bytes | bytearray
     TaskWatch: TypeAlias = Callable[[str], Awaitable["TaskReport | None"]]
 
 UPLOADS = ".upload"
@@ -161,7 +162,7 @@ class FileContent:
     size: int
     offset: int
     modified: datetime | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Chunk]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -298,8 +299,9 @@ class StorageClient(Protocol):
     async def begin_upload(self, folder: FolderRef, path: str, size: int) -> UploadSession:
         """Announce a file of exactly ``size`` bytes; folders above it are made.
 
-        Nothing is visible until all bytes are there. Raises ``IsAFolder``, ``QuotaExceeded``
-        and ``StorageFull``.
+        Nothing is visible until all bytes are there. What is announced and not gone on with
+        for a week may be gone after another upload to the folder. Raises ``IsAFolder``,
+        ``QuotaExceeded`` and ``StorageFull``.
         """
 
     async def upload_offset(self, session: UploadSession) -> int:

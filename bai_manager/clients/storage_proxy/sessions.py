@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.storage_proxy.errors import UploadClash
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
     from bai_manager.clients.storage_proxy.protocol import UploadSession
+
+ABANDONED: Final = timedelta(days=7)
+"""After so long without a byte more, an unfinished upload may be removed."""
 
 
 async def as_announced(

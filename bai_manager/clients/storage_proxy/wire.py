@@ -1,6 +1,6 @@
 """Requests to a storage proxy: where they go, how long they may take, what their failure means.
 
-The only module besides ``http.py`` and its parts that knows httpx.
+The only module besides ``http.py`` and its parts, and ``network.py``, that knows httpx.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import ssl
 import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -27,22 +27,28 @@ from bai_manager.clients.storage_proxy.errors import (
     StorageUnreachable,
     UnexpectedStorageAnswer,
 )
+from bai_manager.clients.storage_proxy.network import READ, Stream, Transport
+from bai_manager.clients.storage_proxy.protocol import CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
 
+    from bai_manager.clients.storage_proxy.protocol import Chunk
     from bai_manager.types.credentials import Secret
     from bai_manager.types.json import JsonObject
 
 TOKEN_HEADER: Final = "X-BackendAI-Storage-Auth-Token"  # noqa: S105 - its name
 _BIGGEST_ANSWER: Final = 64 * 2**20
 _CONNECTIONS: Final = 64
+_MUCH: Final = 32 * CHUNK
+"""Bytes that are worth a connection of their own."""
+_AT_ONCE: Final = 2 * CHUNK
+"""Of those: fewer are more work, and more of them leave the processor's cache again."""
 if find_spec("sniffio") is None:  # httpcore would look for it again with every request
     sys.modules["sniffio"] = cast("ModuleType", None)
-# as much as asyncio reads at once: a quarter of the work of a download
-httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 2**18
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = READ
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log addresses with their tokens
 
 _ATTEMPTS: Final = 3
@@ -90,22 +96,22 @@ class Wire:
     def _http(self) -> httpx.AsyncClient:
         moves = self.timeouts.stall
         return httpx.AsyncClient(
-            verify=self._trust(),
+            transport=Transport(self._trust(), _CONNECTIONS),
             timeout=httpx.Timeout(
                 connect=self.timeouts.connect, read=moves, write=moves, pool=None
-            ),
-            limits=httpx.Limits(
-                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
             ),
             headers={"Accept-Encoding": "identity"},
             trust_env=False,
         )
 
-    def _trust(self) -> ssl.SSLContext | bool:
+    def _trust(self) -> ssl.SSLContext | None:
         if not self._manager_url.startswith("https:") and not self._client_url.startswith("https:"):
-            return False  # nothing to check, and loading the authorities takes its time
+            return None  # nothing to check, and loading the authorities takes its time
         if not self._verify_tls:
-            return False
+            anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anybody.check_hostname = False
+            anybody.verify_mode = ssl.CERT_NONE
+            return anybody
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
@@ -230,7 +236,7 @@ class Wire:
                 raise UnexpectedStorageAnswer(self.name, asked, "more than 64 MiB of it")
         return b"".join(parts)
 
-    async def moving(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def moving(self, response: httpx.Response) -> AsyncIterator[Chunk]:
         """The bytes of an answer; raise ``StorageUnreachable`` when they drip.
 
         Only the time that is waited for them counts.
@@ -238,38 +244,39 @@ class Wire:
         stall = self.timeouts.stall
         waited, moved = 0.0, 0
         with self._translated():
-            chunks = response.aiter_raw()
-            while True:
-                began = time.monotonic()
-                chunk = await anext(chunks, b"")
-                waited += time.monotonic() - began
-                moved += len(chunk)
-                if waited > stall:
-                    if moved < _LEAST_RATE * stall:
-                        why = f"only {moved} bytes came in {waited:.1f} s"
-                        raise StorageUnreachable(self.name, why)
-                    waited, moved = 0.0, 0
-                if not chunk:
-                    return
-                yield chunk
+            async with aclosing(_chunks(response)) as chunks:
+                while True:
+                    began = time.monotonic()
+                    chunk = await anext(chunks, None)
+                    waited += time.monotonic() - began
+                    moved += 0 if chunk is None else len(chunk)
+                    if waited > stall:
+                        if moved < _LEAST_RATE * stall:
+                            why = f"only {moved} bytes came in {waited:.1f} s"
+                            raise StorageUnreachable(self.name, why)
+                        waited, moved = 0.0, 0
+                    if chunk is None:
+                        return
+                    if chunk:
+                        yield chunk
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except httpx.ConnectTimeout:
+        except httpcore.ConnectTimeout:
             why = f"no connection within {self.timeouts.connect:g} s"
             raise StorageUnreachable(self.name, why, hint=self._look_at_it) from None
-        except httpx.TimeoutException:
+        except httpcore.TimeoutException:
             why = f"nothing moved for {self.timeouts.stall:g} s"
             raise StorageUnreachable(self.name, why) from None
-        except httpx.ConnectError as error:
+        except httpcore.ConnectError as error:
             raise self._not_connected(error) from None
-        except httpx.TransportError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             why = f"the connection broke: {str(error) or type(error).__name__}"
             raise ConnectionBroke(self.name, why) from None
 
-    def _not_connected(self, error: httpx.ConnectError) -> StorageUnreachable:
+    def _not_connected(self, error: httpcore.ConnectError) -> StorageUnreachable:
         if "SSL" in str(error) or "CERTIFICATE" in str(error):
             return StorageUnreachable(
                 self.name,
@@ -282,3 +289,34 @@ class Wire:
     @property
     def _look_at_it(self) -> str:
         return f"See that the storage proxy runs and storage.{self.name}.manager_url is right."
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[Chunk, None]:
+    """The bytes of an answer, nothing now and then.
+
+    Much that comes as it is comes straight from the connection, once all that httpcore has read
+    of it is handed out; httpcore ends the connection afterwards, as one that was not read to
+    the end of an answer.
+    """
+    parsed = cast("AsyncGenerator[bytes, None]", response.aiter_raw())
+    stream = response.extensions["network_stream"]
+    left = _plain_length(response)
+    async with aclosing(parsed):
+        if left < _MUCH or not isinstance(stream, Stream):
+            async for chunk in parsed:
+                yield chunk
+            return
+        first = await anext(parsed)
+        yield first
+        left -= len(first)
+        while left:
+            rest = await stream.receive(min(_AT_ONCE, left))
+            yield rest
+            left -= len(rest)
+
+
+def _plain_length(response: httpx.Response) -> int:
+    """Of the body, where its bytes come as they are and are counted."""
+    length = response.headers.get("content-length", "")
+    plain = length.isdecimal() and "transfer-encoding" not in response.headers
+    return int(length) if plain else 0

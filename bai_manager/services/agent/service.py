@@ -17,6 +17,7 @@ from bai_manager.services.agent.errors import AgentNotDrained
 
 if TYPE_CHECKING:
     from bai_manager.clients.agent.pool import Agents
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.agent import AgentRepository
     from bai_manager.repositories.agent_changes import AgentChangeRepository
     from bai_manager.services.agent.actions import (
@@ -43,11 +44,13 @@ class AgentService:
         changes: AgentChangeRepository,
         clients: Agents,
         scheduler: Scheduler,
+        memory: ManagerMemory,
     ) -> None:
         self._agents = agents
         self._changes = changes
         self._clients = clients
         self._scheduler = scheduler
+        self._memory = memory
 
     async def list_agents(self, action: ListAgentsAction) -> ListAgentsActionResult:
         """Every agent, as the database knows it."""
@@ -66,8 +69,7 @@ class AgentService:
 
     async def drain_agent(self, action: DrainAgentAction) -> DrainAgentActionResult:
         """Close it, and tell what is left on it: nothing once it was waited for."""
-        changed = await self._changes.set_schedulable(action.agent, schedulable=False)
-        await self._scheduler.advance()
+        changed = await self._set_schedulable(action.agent, schedulable=False)
         if action.wait:
             await self._until_empty(action.agent, action.timeout)
         return DrainAgentActionResult(
@@ -78,8 +80,7 @@ class AgentService:
 
     async def undrain_agent(self, action: UndrainAgentAction) -> UndrainAgentActionResult:
         """Open it, and let those start that waited for it."""
-        changed = await self._changes.set_schedulable(action.agent, schedulable=True)
-        await self._scheduler.advance()
+        changed = await self._set_schedulable(action.agent, schedulable=True)
         return UndrainAgentActionResult(
             agent=await self._agents.get_agent(action.agent), changed=changed
         )
@@ -88,7 +89,15 @@ class AgentService:
         self, action: RecalculateUsageAction
     ) -> RecalculateUsageActionResult:
         """Under lock, so that no kernel comes or goes unseen meanwhile."""
-        return RecalculateUsageActionResult(agents=await self._changes.recalculate(action.agents))
+        recounted = await self._changes.recalculate(action.agents)
+        await self._memory.forget_usage()
+        return RecalculateUsageActionResult(agents=recounted)
+
+    async def _set_schedulable(self, agent_id: str, *, schedulable: bool) -> bool:
+        changed = await self._changes.set_schedulable(agent_id, schedulable=schedulable)
+        await self._memory.forget_room()
+        await self._scheduler.advance()
+        return changed
 
     async def _until_empty(self, agent_id: str, timeout: float | None) -> None:
         """Raises ``AgentNotDrained``."""

@@ -79,7 +79,7 @@ class DomainNotEmpty(Conflict):
         shown = ", ".join(first)
         more = f" and {count - len(first)} more" if count > len(first) else ""
         super().__init__(
-            f"The domain {name!r} has {count} {what}: {shown}{more}.",
+            f"The domain {name!r} has {count} {what if count > 1 else what[:-1]}: {shown}{more}.",
             hint=hint,
             details={"domain": name, "count": count, "first": named},
         )

@@ -16,6 +16,7 @@ from bai_manager.services.domain.errors import DomainNotFound
 from bai_manager.services.domain.types import DomainChanges, check_changes, check_spec
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.domain import DomainRepository
     from bai_manager.services.domain.actions import (
         CreateDomainAction,
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 class DomainService:
     """Reads and changes domains."""
 
-    def __init__(self, *, domains: DomainRepository) -> None:
+    def __init__(self, *, domains: DomainRepository, memory: ManagerMemory) -> None:
         self._domains = domains
+        self._memory = memory
 
     async def list_domains(self, action: ListDomainsAction) -> ListDomainsActionResult:
         """Domains that the actor may see, by name."""
@@ -60,6 +62,8 @@ class DomainService:
         domain, changed = await self._domains.update_domain(
             action.domain, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateDomainActionResult(domain=domain, changed=changed)
 
     async def delete_domain(self, action: DeleteDomainAction) -> DeleteDomainActionResult:
@@ -72,6 +76,8 @@ class DomainService:
             if not action.ignore_not_found:
                 raise
             return DeleteDomainActionResult(domain=None, changed=False)
+        if changed:
+            await self._memory.forget_room()
         return DeleteDomainActionResult(domain=domain, changed=bool(changed))
 
     async def purge_domain(self, action: PurgeDomainAction) -> PurgeDomainActionResult:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.actions.base import ActionResult
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.group import GroupRepository
     from bai_manager.repositories.group_purge import GroupPurgeRepository
     from bai_manager.repositories.usage import UsageRepository
@@ -76,12 +77,14 @@ class GroupService:
         usage: UsageRepository,
         sessions: SessionDestroyer,
         clock: Clock,
+        memory: ManagerMemory,
     ) -> None:
         self._groups = groups
         self._purges = purges
         self._usage = usage
         self._sessions = sessions
         self._clock = clock
+        self._memory = memory
 
     async def list_groups(self, action: ListGroupsAction) -> ListGroupsActionResult:
         """Projects that may be seen."""
@@ -108,13 +111,15 @@ class GroupService:
         group, changed = await self._groups.update_group(
             await self._id_of(action), action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateGroupActionResult(group=group, changed=changed)
 
     async def delete_group(self, action: DeleteGroupAction) -> DeleteGroupActionResult:
         """Deactivate: nothing is lost but the id in another system."""
-        return DeleteGroupActionResult(
-            group=await self._groups.deactivate_group(await self._id_of(action))
-        )
+        group = await self._groups.deactivate_group(await self._id_of(action))
+        await self._memory.forget_room()
+        return DeleteGroupActionResult(group=group)
 
     async def preview_purge(self, action: PreviewGroupPurgeAction) -> PurgeGroupActionResult:
         """What a purge would do."""

@@ -110,6 +110,8 @@ class KeypairService:
         keypair, changed = await self._keypairs.update_keypair(
             action.access_key, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateKeypairActionResult(keypair=keypair, changed=changed)
 
     async def rotate_keypair(self, action: RotateKeypairAction) -> RotateKeypairActionResult:

@@ -15,6 +15,7 @@ from bai_manager.services.keypair_resource_policy.types import check_changes, ch
 from bai_manager.types.names import check_name
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.resource_policy import KeypairResourcePolicyRepository
     from bai_manager.services.keypair_resource_policy.actions import (
         CreateKeypairResourcePolicyAction,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 class KeypairResourcePolicyService:
     """Reads and changes key pair policies."""
 
-    def __init__(self, *, policies: KeypairResourcePolicyRepository) -> None:
+    def __init__(self, *, policies: KeypairResourcePolicyRepository, memory: ManagerMemory) -> None:
         self._policies = policies
+        self._memory = memory
 
     async def list_policies(
         self, action: ListKeypairResourcePoliciesAction
@@ -64,6 +66,8 @@ class KeypairResourcePolicyService:
         policy, changed = await self._policies.update_policy(
             action.policy, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateKeypairResourcePolicyActionResult(policy=policy, changed=changed)
 
     async def delete_policy(

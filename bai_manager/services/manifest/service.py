@@ -89,6 +89,7 @@ class ManifestService:
             await self._manifests.apply(
                 manifest, decide, expected=fingerprint(plan), secrets=secrets
             )
+            await self._memory.forget_room()
         if any(change.section is Section.PRESETS for change in plan.changes):
             await self._memory.forget_presets()
         return ApplyManifestActionResult(plan=plan)

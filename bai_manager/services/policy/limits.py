@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -12,13 +13,17 @@ from bai_manager.types.resource_slot import SlotUnit, guess_unit
 from bai_manager.types.vfolder import merged_host_permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bai_manager.repositories.policy import Standing
+    from bai_manager.services.policy.storage_use import ScopeUse
     from bai_manager.sokovan.quota import CountUse, LimitUse
     from bai_manager.sokovan.snapshot import Snapshot
 
-KERNELS: Final = "kernels per session"
+KERNELS: Final = Counted.KERNELS.value
+LIFETIME: Final = "session lifetime"
+IDLE: Final = "idle time"
+STORAGE: Final = "storage"
 _FIELDS: Final = {
     Counted.SESSIONS: "max_concurrent_sessions",
     Counted.SFTP_SESSIONS: "max_concurrent_sftp_sessions",
@@ -26,18 +31,21 @@ _FIELDS: Final = {
     Counted.FOLDERS: "max_vfolder_count",
     Counted.IMAGES: "max_customized_image_count",
     Counted.NETWORKS: "max_network_count",
-    Counted.LIFETIME: "max_session_lifetime",
 }
 
 
-def limit_lines(standing: Standing) -> list[LimitLine]:
+def limit_lines(
+    standing: Standing, of_user: Sequence[ScopeUse], of_project: Sequence[ScopeUse]
+) -> list[LimitLine]:
     """Every limit: slot by slot from the key pair outwards, then what is counted, then the rest."""
     return [
         *_slot_lines(standing),
         *_count_lines(standing),
         *_keypair_lines(standing),
-        *_user_lines(standing),
-        *_project_lines(standing),
+        *_user_lines(standing, of_user),
+        *_storage_lines(
+            standing, Scope.PROJECT, standing.project_policy.max_quota_scope_size, of_project
+        ),
     ]
 
 
@@ -57,11 +65,6 @@ def host_lines(standing: Standing) -> tuple[HostLine, ...]:
 def unit_of(slot: str) -> Unit:
     """Say in what a slot is counted."""
     return Unit.BYTES if guess_unit(slot) is SlotUnit.BYTES else Unit.COUNT
-
-
-def unit_of_count(counted: Counted) -> Unit:
-    """Say in what something that is counted is counted."""
-    return Unit.SECONDS if counted is Counted.LIFETIME else Unit.COUNT
 
 
 def _slot_lines(standing: Standing) -> Iterator[LimitLine]:
@@ -146,7 +149,7 @@ def _count_line(standing: Standing, use: CountUse) -> LimitLine:
         name=use.name,
         kind=Kind.COUNT,
         resource=use.counted.value,
-        unit=unit_of_count(use.counted),
+        unit=Unit.COUNT,
         limit=UNLIMITED if use.limit is None else Decimal(use.limit),
         used=Decimal(use.used),
         left=use.headroom,
@@ -159,28 +162,34 @@ def _keypair_lines(standing: Standing) -> Iterator[LimitLine]:
     idle = "idle_timeout" if policy.idle_timeout >= 0 else "idle_timeout: the idle checker's"
     for resource, unit, limit, field in (
         (KERNELS, Unit.COUNT, policy.max_containers_per_session, "max_containers_per_session"),
-        (Counted.LIFETIME.value, Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
-        ("idle time", Unit.SECONDS, policy.idle_timeout, idle),
+        (LIFETIME, Unit.SECONDS, policy.max_session_lifetime, "max_session_lifetime"),
+        (IDLE, Unit.SECONDS, policy.idle_timeout, idle),
     ):
         yield _each_line(standing, scope, resource, unit, positive_or_none(limit), field)
 
 
-def _user_lines(standing: Standing) -> Iterator[LimitLine]:
+def _user_lines(standing: Standing, uses: Sequence[ScopeUse]) -> Iterator[LimitLine]:
     policy, scope = standing.user_policy, Scope.USER
     replicas, size = policy.max_session_count_per_model_session, policy.max_quota_scope_size
     field = "max_session_count_per_model_session"
-    yield _each_line(standing, scope, "replicas per model service", Unit.COUNT, replicas, field)
-    yield _storage_line(standing, scope, size)
+    yield _each_line(standing, scope, Counted.REPLICAS.value, Unit.COUNT, replicas, field)
+    yield from _storage_lines(standing, scope, size, uses)
 
 
-def _project_lines(standing: Standing) -> Iterator[LimitLine]:
-    yield _storage_line(standing, Scope.PROJECT, standing.project_policy.max_quota_scope_size)
-
-
-def _storage_line(standing: Standing, scope: Scope, size: int) -> LimitLine:
-    """What a quota scope holds is known to its storage alone."""
-    limit = positive_or_none(size)
-    return _each_line(standing, scope, "storage", Unit.BYTES, limit, "max_quota_scope_size")
+def _storage_lines(
+    standing: Standing, scope: Scope, size: int, uses: Sequence[ScopeUse]
+) -> Iterator[LimitLine]:
+    """What a quota scope holds, host by host; the limit that the storage keeps wins."""
+    for use in uses:
+        resource = STORAGE if use.host is None else f"{STORAGE} on {use.host}"
+        limit = positive_or_none(size if use.limit is None else use.limit)
+        line = _each_line(standing, scope, resource, Unit.BYTES, limit, "max_quota_scope_size")
+        if use.limit is not None:
+            line = replace(line, source=f"quota scope on {use.host}")
+        if use.used is not None:
+            used = Decimal(use.used)
+            line = replace(line, kind=Kind.COUNT, used=used, left=line.limit - used)
+        yield replace(line, unknown=use.unknown)
 
 
 def _each_line(

@@ -6,14 +6,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from bai_manager.services.policy.limits import unit_of, unit_of_count
+from bai_manager.services.policy.limits import IDLE, LIFETIME, unit_of
+from bai_manager.services.policy.meaning import meanings
 from bai_manager.services.policy.types import (
     Effect,
+    Ending,
+    FolderLoss,
     OverLine,
     PolicyKind,
     PolicyRehearsal,
     Scope,
     SessionEffect,
+    SessionEnding,
     Shortage,
     Unit,
 )
@@ -24,9 +28,13 @@ from bai_manager.sokovan.snapshot import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-    from bai_manager.repositories.policy import Bound, Rehearsal
+    from bai_manager.repositories.host_losses import HostLoss
+    from bai_manager.repositories.policy_rehearsal import Bound, Rehearsal
     from bai_manager.sokovan.comparison import Difference
+    from bai_manager.sokovan.idle import RunningSession, Verdict
+    from bai_manager.sokovan.idle_facts import IdleView
     from bai_manager.sokovan.quota import LimitUse
     from bai_manager.sokovan.snapshot import Snapshot
     from bai_manager.sokovan.validators import Cause
@@ -34,7 +42,9 @@ if TYPE_CHECKING:
 _NOBODY: Final = UUID(int=0)
 
 
-def rehearsed(kind: PolicyKind, policy: str, found: Rehearsal) -> PolicyRehearsal:
+def rehearsed(
+    kind: PolicyKind, policy: str, found: Rehearsal, idle: IdleView, now: datetime
+) -> PolicyRehearsal:
     """Compare those whom a policy binds, without the change and with it."""
     over = [
         line
@@ -53,6 +63,9 @@ def rehearsed(kind: PolicyKind, policy: str, found: Rehearsal) -> PolicyRehearsa
             for before, after in zip(found.before.snapshots, found.after.snapshots, strict=True)
             for difference in compare(before, after)
         ),
+        endings=tuple(_endings(found, idle, now)),
+        folders=tuple(_loss(one) for one in found.lost if one.folders),
+        fields=meanings(kind, found.changed, idle),
     )
 
 
@@ -86,16 +99,13 @@ def _over(before: LimitUse | CountUse, after: LimitUse | CountUse) -> Iterator[O
                 scope=Scope(before.level.value),
                 name=before.name,
                 resource=resource,
-                unit=(
-                    unit_of_count(before.counted)
-                    if isinstance(before, CountUse)
-                    else unit_of(resource)
-                ),
+                unit=Unit.COUNT if isinstance(before, CountUse) else unit_of(resource),
                 used=used,
                 limit_before=limit,
                 limit=limit_after,
                 excess_before=excess_before,
                 excess=excess,
+                owner=before.owner if isinstance(before, CountUse) else None,
             )
 
 
@@ -105,6 +115,40 @@ def _amounts(use: LimitUse | CountUse) -> dict[str, tuple[Decimal, Decimal]]:
         limit = UNLIMITED if use.limit is None else Decimal(use.limit)
         return {use.counted.value: (Decimal(use.used), limit)}
     return {slot: (amount, use.limit_of(slot)) for slot, amount in use.used.items()}
+
+
+def _endings(found: Rehearsal, idle: IdleView, now: datetime) -> Iterator[SessionEnding]:
+    """Running sessions that only one of the two states ends."""
+    for before, after in zip(found.before.running, found.after.running, strict=True):
+        was, verdict = idle.verdict(before, now), idle.verdict(after, now)
+        if verdict is not None and was is None:
+            yield _ending(after, verdict, Ending.ENDED)
+        elif was is not None and verdict is None:
+            yield _ending(before, was, Ending.SPARED)
+
+
+def _ending(session: RunningSession, verdict: Verdict, ending: Ending) -> SessionEnding:
+    return SessionEnding(
+        session_id=session.session_id,
+        name=session.name,
+        access_key=session.access_key,
+        user_email=session.user_email,
+        ending=ending,
+        reason=verdict.reason,
+        resource=LIFETIME if verdict.checker == "session_lifetime" else IDLE,
+        allowed=Decimal(int(verdict.allowed.total_seconds())),
+        used=Decimal(int((verdict.allowed - verdict.remaining).total_seconds())),
+    )
+
+
+def _loss(loss: HostLoss) -> FolderLoss:
+    return FolderLoss(
+        access_key=loss.access_key,
+        user_email=loss.user_email,
+        host=loss.host,
+        permissions=tuple(sorted(loss.lost)),
+        folders=loss.folders,
+    )
 
 
 def _effect(difference: Difference, before: Snapshot) -> SessionEffect:

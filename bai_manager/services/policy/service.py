@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.keypair_resource_policy import types as of_keypairs
 from bai_manager.services.policy.actions import (
@@ -17,7 +17,9 @@ from bai_manager.services.policy.types import LimitsInForce, PolicyKind
 from bai_manager.services.project_resource_policy import types as of_projects
 from bai_manager.services.scaling_group.errors import ScalingGroupNotFound
 from bai_manager.services.user_resource_policy import types as of_users
+from bai_manager.sokovan.idle_facts import IdleView, idle_view
 from bai_manager.sokovan.snapshot import Owner
+from bai_manager.types.vfolder import QuotaScopeID, QuotaScopeType
 
 if TYPE_CHECKING:
     from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
@@ -27,7 +29,12 @@ if TYPE_CHECKING:
         ExplainPolicyAction,
         RehearsePolicyChangeAction,
     )
+    from bai_manager.services.policy.storage_use import ScopeUses
+    from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.types.clock import Clock
+
+
+_ENDS_SESSIONS: Final = frozenset({"max_session_lifetime", "idle_timeout"})
 
 
 class PolicyService:
@@ -39,11 +46,15 @@ class PolicyService:
         policies: PolicyRepository,
         owners: OwnerRepository,
         open_groups: OpenGroupRepository,
+        uses: ScopeUses,
+        idle: IdleFacts,
         clock: Clock,
     ) -> None:
         self._policies = policies
         self._owners = owners
         self._open_groups = open_groups
+        self._uses = uses
+        self._idle = idle
         self._clock = clock
 
     async def explain_policy(self, action: ExplainPolicyAction) -> ExplainPolicyActionResult:
@@ -69,7 +80,11 @@ class PolicyService:
         )
         groups = await self._groups_of(owner, action.scaling_group)
         standing = await self._policies.standing(owner, [*groups.values()], now=self._clock())
-        lines = limit_lines(standing)
+        lines = limit_lines(
+            standing,
+            of_user=await self._uses.of(QuotaScopeID(QuotaScopeType.USER, owner.user_id)),
+            of_project=await self._uses.of(QuotaScopeID(QuotaScopeType.PROJECT, owner.group_id)),
+        )
         nearest, found = nearest_of(lines), None
         if action.spec is None:
             lines = marked_by_resource(lines)
@@ -109,8 +124,14 @@ class PolicyService:
         else:
             kind = PolicyKind.PROJECT
             of_projects.check_changes(changes)
-        found = await self._policies.rehearse(action.policy, changes, now=self._clock())
-        return RehearsePolicyChangeActionResult(rehearsal=rehearsed(kind, action.policy, found))
+        now = self._clock()
+        found = await self._policies.rehearse(action.policy, changes, now=now)
+        idle = IdleView()
+        if _ENDS_SESSIONS.intersection(found.changed):
+            idle = await idle_view(self._idle, found.before.running)
+        return RehearsePolicyChangeActionResult(
+            rehearsal=rehearsed(kind, action.policy, found, idle, now)
+        )
 
     async def _groups_of(self, owner: Owner, wanted: str | None) -> dict[str, AllowedGroup]:
         """The resource groups open to the owner by name, or the one that is wanted."""

@@ -25,6 +25,9 @@ class Scope(StrEnum):
     QUEUE = "queue"
     """What the sessions of a key pair may be and ask for while they wait."""
     RESOURCE_GROUP = "resource-group"
+    SESSION = "session"
+    SERVICE = "service"
+    """A model service."""
 
 
 class Kind(StrEnum):
@@ -47,8 +50,9 @@ class LimitLine:
     """One limit on one resource.
 
     ``limit`` and ``left`` are Infinity where there is none, and ``left`` is below zero where too
-    much is used already. ``used`` is None where nothing is added up. ``source`` is the row and
-    the column that says so.
+    much is used already. ``used`` is None where nothing is added up, or where ``unknown`` says
+    why it is not known; ``left`` is then all of it. ``source`` is the row and the column that
+    says so.
 
     ``requested`` and ``fits`` tell about a session that was asked about: how much of it it takes,
     and how many of them are left room for (None: any number). ``binds`` marks what is reached
@@ -67,6 +71,7 @@ class LimitLine:
     requested: Decimal | None = None
     fits: int | None = None
     binds: bool = False
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +152,7 @@ class OverLine:
     """Somebody who has more of a resource than a policy allows, before its change or after it.
 
     ``excess`` is by how much with the change, ``excess_before`` without it; 0 is not over.
+    ``owner`` is the e-mail of whose session or model service it is.
     """
 
     scope: Scope
@@ -158,6 +164,7 @@ class OverLine:
     limit: Decimal
     excess_before: Decimal
     excess: Decimal
+    owner: str | None = None
 
 
 class Effect(StrEnum):
@@ -200,13 +207,65 @@ class SessionEffect:
     short: tuple[Shortage, ...]
 
 
+class Ending(StrEnum):
+    """What a change does to a session that runs."""
+
+    ENDED = "would be ended"
+    SPARED = "would no longer be ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionEnding:
+    """A running session for which a change makes a difference at the next idle check.
+
+    ``reason`` is the checker's. It may live or idle for ``allowed`` seconds, of which ``used``
+    are gone: with the change, or without it where it would no longer be ended.
+    """
+
+    session_id: UUID
+    name: str
+    access_key: str
+    user_email: str
+    ending: Ending
+    reason: str
+    resource: str
+    allowed: Decimal
+    used: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderLoss:
+    """What somebody could no longer do on a storage host, where ``folders`` are in their reach."""
+
+    access_key: str
+    user_email: str
+    host: str
+    permissions: tuple[VFolderHostPermission, ...]
+    folders: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FieldOutlook:
+    """What a changed field means for what is there.
+
+    Where it is not ``judged``, ``meaning`` says why it has no consequence now, or why that
+    cannot be told.
+    """
+
+    field: str
+    judged: bool
+    meaning: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyRehearsal:
     """What a change to a policy would do; nothing of it was kept.
 
-    ``changed`` names the fields that would have another value, and ``bound`` counts whom the
-    policy binds. ``over`` has everybody who is over a limit of it with the change or was without
-    it, the newly over first; ``sessions`` the waiting sessions it makes a difference to.
+    ``changed`` names the fields that would have another value, ``fields`` says what each of them
+    means, and ``bound`` counts whom the policy binds. ``over`` has everybody who is over a limit
+    of it with the change or was without it, the newly over first; ``sessions`` the waiting
+    sessions it makes a difference to, ``endings`` the running ones, and ``folders`` who loses
+    what on storage hosts.
     """
 
     kind: PolicyKind
@@ -215,3 +274,6 @@ class PolicyRehearsal:
     bound: int
     over: tuple[OverLine, ...]
     sessions: tuple[SessionEffect, ...]
+    endings: tuple[SessionEnding, ...]
+    folders: tuple[FolderLoss, ...]
+    fields: tuple[FieldOutlook, ...]

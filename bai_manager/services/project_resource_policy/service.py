@@ -15,6 +15,7 @@ from bai_manager.services.project_resource_policy.types import check_changes, ch
 from bai_manager.types.names import check_name
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.resource_policy import ProjectResourcePolicyRepository
     from bai_manager.services.project_resource_policy.actions import (
         CreateProjectResourcePolicyAction,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 class ProjectResourcePolicyService:
     """Reads and changes project policies."""
 
-    def __init__(self, *, policies: ProjectResourcePolicyRepository) -> None:
+    def __init__(self, *, policies: ProjectResourcePolicyRepository, memory: ManagerMemory) -> None:
         self._policies = policies
+        self._memory = memory
 
     async def list_policies(
         self, action: ListProjectResourcePoliciesAction
@@ -64,6 +66,8 @@ class ProjectResourcePolicyService:
         policy, changed = await self._policies.update_policy(
             action.policy, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateProjectResourcePolicyActionResult(policy=policy, changed=changed)
 
     async def delete_policy(

@@ -18,6 +18,7 @@ from bai_manager.services.scaling_group.types import check_changes, check_spec
 from bai_manager.types.names import check_name
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.scaling_group import ScalingGroupRepository
     from bai_manager.services.scaling_group.actions import (
         AssociateScalingGroupsAction,
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 class ScalingGroupService:
     """Reads and changes resource groups."""
 
-    def __init__(self, *, scaling_groups: ScalingGroupRepository) -> None:
+    def __init__(self, *, scaling_groups: ScalingGroupRepository, memory: ManagerMemory) -> None:
         self._groups = scaling_groups
+        self._memory = memory
 
     async def list_scaling_groups(
         self, action: ListScalingGroupsAction
@@ -61,6 +63,8 @@ class ScalingGroupService:
         group, created = await self._groups.create_group(
             action.spec, action.scopes, if_not_exists=action.if_not_exists
         )
+        if created:
+            await self._memory.forget_room()
         return CreateScalingGroupActionResult(scaling_group=group, created=created)
 
     async def update_scaling_group(
@@ -71,6 +75,8 @@ class ScalingGroupService:
         group, changed = await self._groups.update_group(
             action.scaling_group, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateScalingGroupActionResult(scaling_group=group, changed=changed)
 
     async def delete_scaling_group(
@@ -80,6 +86,10 @@ class ScalingGroupService:
         group, presets = await self._groups.delete_group(
             action.scaling_group, ignore_not_found=action.ignore_not_found
         )
+        if group is not None:
+            await self._memory.forget_room()
+        if presets:
+            await self._memory.forget_presets()
         return DeleteScalingGroupActionResult(scaling_group=group, presets=presets)
 
     async def associate_scaling_groups(
@@ -88,9 +98,9 @@ class ScalingGroupService:
         """Open all the groups to all that are named, or none to any."""
         if not action.scopes:
             raise NothingToAssociate
-        return AssociateScalingGroupsActionResult(
-            associations=await self._groups.associate(action.scaling_groups, action.scopes)
-        )
+        associations = await self._groups.associate(action.scaling_groups, action.scopes)
+        await self._memory.forget_room()
+        return AssociateScalingGroupsActionResult(associations=associations)
 
     async def dissociate_scaling_groups(
         self, action: DissociateScalingGroupsAction
@@ -98,10 +108,10 @@ class ScalingGroupService:
         """Close the groups to those that are named; raises ``ScalingGroupNotAssociated``."""
         if not (action.scopes or action.everybody):
             raise NothingToAssociate
-        return DissociateScalingGroupsActionResult(
-            associations=await self._groups.dissociate(
-                action.scaling_groups,
-                None if action.everybody else action.scopes,
-                ignore_not_found=action.ignore_not_found,
-            )
+        associations = await self._groups.dissociate(
+            action.scaling_groups,
+            None if action.everybody else action.scopes,
+            ignore_not_found=action.ignore_not_found,
         )
+        await self._memory.forget_room()
+        return DissociateScalingGroupsActionResult(associations=associations)

@@ -16,7 +16,9 @@ from bai_manager.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bai_manager.types.dotfiles import GivenDotfile
     from bai_manager.types.json import JsonObject
+    from bai_manager.types.mounts import VFolderMount
     from bai_manager.types.status import SessionStatus
 
 
@@ -111,16 +113,46 @@ class InvalidSessionParameters(InvalidInput):
 
 
 class MountsOverlap(InvalidInput):
-    """One of two mounts contains the other."""
+    """One of two mounts contains the other, in the session or in the folder."""
 
     error_code = "session_create_invalid-parameters"
 
-    def __init__(self, one: str, other: str) -> None:
+    def __init__(self, one: str, other: str, *, same_source: bool = False) -> None:
         super().__init__(
             f"Mounts overlap: {one} and {other}.",
-            hint="Give one of them another place: -v NAME:PATH.",
+            hint="One is in the other already: leave it out."
+            if same_source
+            else "Give one of them another place: -v NAME:PATH.",
             details={"mounts": [one, other]},
         )
+
+
+class DotfileMountConflict(Conflict):
+    """A folder would be mounted where a dotfile is."""
+
+    error_code = "dotfile_create_conflict"
+
+    def __init__(self, given: GivenDotfile, mount: VFolderMount) -> None:
+        path = given.dotfile.path
+        super().__init__(
+            f"Dotfile {path!r} of the {given.giver.value} is in the way of folder {mount.name!r},"
+            f" which is to be mounted at {mount.kernel_path}.",
+            hint=f"Mount the folder elsewhere with -v {mount.name}:PATH, or remove the dotfile"
+            f"{_DOTFILE_REMOVALS[given.giver.value].format(path)}.",
+            details={
+                "dotfile": path,
+                "giver": given.giver.value,
+                "mount": mount.name,
+                "path": mount.kernel_path,
+            },
+        )
+
+
+_DOTFILE_REMOVALS = {
+    "key pair": " with 'bai-manager user keypair dotfile delete {}'",
+    "project": ": its administrators can, with 'bai-manager group dotfile delete'",
+    "domain": ": its administrators can",
+}
 
 
 class ImageNotFound(NotFound):

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from bai_manager.clients.storage_proxy.pool import StoragePool
-    from bai_manager.services.session.types import OwnerData
+    from bai_manager.services.session.types_request import (
+        OwnerData,
+    )
     from bai_manager.services.vfolder.types import VFolderData
     from bai_manager.types.vfolder import HostPermissions
 
@@ -180,7 +182,7 @@ def refuse_overlapping_sources(requests: Sequence[MountRequest]) -> None:
     sources = [posixpath.normpath(f"{one.folder}/{one.subpath}") for one in requests]
     for one, other in combinations(sources, 2):
         if paths_overlap(one, other):
-            raise MountsOverlap(one, other)
+            raise MountsOverlap(one, other, same_source=True)
 
 
 def _requested(request: MountRequest, found: Sequence[VFolderData]) -> VFolderData:

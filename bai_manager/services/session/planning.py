@@ -8,6 +8,8 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from bai_manager.services.session.dotfiles import refuse_conflicts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from bai_manager.repositories.open_groups import OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types import OwnerData, SessionSpec
+    from bai_manager.services.session.types_request import (
+        OwnerData,
+        SessionSpec,
+    )
     from bai_manager.types.clock import Clock
     from bai_manager.types.mounts import MountRequest, VFolderMount
 
@@ -43,7 +48,7 @@ async def plan_session(
     Without ``mounts`` it is planned without folders.
 
     Raises what makes it impossible: no such image, project or resource group, slots that the
-    image or the system cannot take.
+    image or the system cannot take, a folder and a dotfile in one place.
     """
     action = request.action
     owner = await owners.get_owner(action.owner or "")
@@ -58,6 +63,7 @@ async def plan_session(
         domain_name=domain_name, group_id=group_id, access_key=owner.access_key
     )
     group = request.choose_group(allowed)
+    dotfiles = await owners.dotfiles(owner.access_key, group_id, domain_name)
     spec = request.build(
         session_id=uuid.uuid4(),
         creation_id=base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode(),
@@ -67,8 +73,11 @@ async def plan_session(
         group_id=group_id,
         scaling_group=group,
         agents=await scaling_groups.agents_of(group.name),
+        dotfiles=dotfiles,
         now=clock(),
     )
     if mounts is None:
         return spec
-    return replace(spec, mounts=await mounts.settle(action.mounts, owner, group_id))
+    settled = await mounts.settle(action.mounts, owner, group_id)
+    refuse_conflicts(dotfiles, settled)
+    return replace(spec, mounts=settled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from uuid import uuid5
 
+from bai_manager.services.session.dotfiles import told_to_agents
 from bai_manager.services.session.errors import (
     ImageNotAllowed,
     InvalidSessionParameters,
@@ -12,7 +13,11 @@ from bai_manager.services.session.errors import (
     NoAvailableScalingGroup,
     QuotaExceeded,
 )
-from bai_manager.services.session.types import KernelSpec, SessionSpec
+from bai_manager.services.session.types_request import (
+    KernelSpec,
+    SessionSpec,
+    check_priority,
+)
 from bai_manager.sokovan.quota import (
     CountBreach,
     binding_limits,
@@ -29,7 +34,6 @@ from bai_manager.types.status import (
     ClusterMode,
     SessionType,
 )
-from bai_manager.types.tristate import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -39,12 +43,15 @@ if TYPE_CHECKING:
     from bai_manager.repositories.occupancy import QuotaState
     from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.services.session.actions import CreateSessionAction
-    from bai_manager.services.session.types import ImageData, OwnerData, SessionChanges
+    from bai_manager.services.session.types_request import (
+        ImageData,
+        OwnerData,
+    )
     from bai_manager.sokovan.quota import LimitBreach
     from bai_manager.sokovan.snapshot import AgentSnapshot
+    from bai_manager.types.dotfiles import GivenDotfile
     from bai_manager.types.resource_slot import SlotUnit
 
-_PRIORITIES: Final = range(101)
 _MOST_KERNELS: Final = 10_000
 _TAG_COLUMN: Final = 64
 _BOOTSTRAP_COLUMN: Final = 16_384
@@ -68,7 +75,7 @@ class SessionRequest:
                 f"{self.action.cluster_size} kernels are more than a session can have.",
                 hint=f"The most is {_MOST_KERNELS}, and less by most policies.",
             )
-        _check_priority(self.action.priority)
+        check_priority(self.action.priority)
 
     def _check_texts(self) -> None:
         for noun, text, width in (
@@ -149,6 +156,7 @@ class SessionRequest:
         group_id: UUID,
         scaling_group: AllowedGroup,
         agents: Sequence[AgentSnapshot],
+        dotfiles: Sequence[GivenDotfile],
         now: datetime,
     ) -> SessionSpec:
         """The rows to be, with slots filled in from the image.
@@ -186,7 +194,7 @@ class SessionRequest:
                     scaling_group.allow_fractional_resource_fragmentation
                 ),
             },
-            internal_data={"dotfiles": []},
+            internal_data={"dotfiles": told_to_agents(dotfiles)},
             startup_command=action.startup_command,
             bootstrap_script=action.bootstrap_script or owner.bootstrap_script or None,
             starts_at=action.starts_at,
@@ -242,21 +250,6 @@ class SessionRequest:
     def _environ(self, owner: OwnerData) -> dict[str, str]:
         sudo = {"SUDO_SESSION_ENABLED": "1"} if owner.sudo_session_enabled else {}
         return {**self.action.environ, **sudo}
-
-
-def check_changes(changes: SessionChanges) -> None:
-    """Raises ``InvalidName`` and ``InvalidSessionParameters``."""
-    if changes.name is not UNSET:
-        check_session_name(changes.name)
-    if changes.priority is not UNSET:
-        _check_priority(changes.priority)
-
-
-def _check_priority(priority: int) -> None:
-    if priority not in _PRIORITIES:
-        raise InvalidSessionParameters(
-            f"Priority {priority} is outside 0 to 100.", hint="The default is 10."
-        )
 
 
 def _known_units(agents: Sequence[AgentSnapshot]) -> dict[str, SlotUnit]:

@@ -33,13 +33,14 @@ class StatusService:
 
 async def _ask(probe: Probe) -> DependencyData:
     answer: Answer | None = None
+    hint: str | None = None
     try:
         async with asyncio.timeout(_LIMIT):
             answer = await probe.ask()
     except TimeoutError:
         detail: str | None = f"no answer within {_LIMIT:g} s"
     except BackendAIError as error:
-        detail = error.message
+        detail, hint = error.message, error.hint
     else:
         detail = answer.detail
     return DependencyData(
@@ -48,4 +49,5 @@ async def _ask(probe: Probe) -> DependencyData:
         reachable=answer is not None,
         version=answer.version if answer else None,
         detail=detail,
+        hint=hint,
     )

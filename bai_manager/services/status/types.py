@@ -8,13 +8,17 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DependencyData:
-    """One dependency; ``detail`` says what is notable, or why it is not ``reachable``."""
+    """One dependency; ``detail`` says what is notable, or why it is not ``reachable``.
+
+    ``hint`` says what to do about that.
+    """
 
     name: str
     address: str
     reachable: bool
     version: str | None
     detail: str | None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

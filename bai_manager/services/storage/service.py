@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.clients.storage_proxy.errors import QuotaScopeMissing
+from bai_manager.clients.storage_proxy.protocol import QuotaScopeUsage
 from bai_manager.errors import BackendAIError, InvalidInput
 from bai_manager.services.storage.actions import (
     GetQuotaActionResult,
@@ -121,7 +123,10 @@ class StorageService:
     async def _quota(self, scope: QuotaScopeID, host: StorageHost) -> QuotaData:
         client = await self._storages.client(host.proxy)
         volume = await self._volume(host)
-        found = await client.quota_scope(host.volume, scope)
+        try:
+            found = await client.quota_scope(host.volume, scope)
+        except QuotaScopeMissing:  # it is made with the first folder
+            found = QuotaScopeUsage(used_bytes=0, limit_bytes=None)
         return QuotaData(
             scope=scope,
             host=host,

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 REGISTRY = "local"
 PROJECT = "stable"
-_FILE_SERVER = "exec python -P -m bai_manager.clients.agent.local.fileserver {port}"
+_SERVICES = {
+    "ai.backend.service-ports": "files:http:8080",
+    "ai.backend.local.service.files": "exec python -P -m"
+    " bai_manager.clients.agent.local.fileserver {port}",
+    "ai.backend.local.service-path.files": "/{token}/",
+}
+_NO_SHARED_MEMORY = {"ai.backend.resource.preferred.shmem": "0"}
 
 
 def local_images(host: HostFacts) -> tuple[LocalImage, ...]:
@@ -25,6 +31,14 @@ def local_images(host: HostFacts) -> tuple[LocalImage, ...]:
 def _image(
     host: HostFacts, name: str, tag: str, runtime: str, aliases: tuple[str, ...]
 ) -> LocalImage:
+    plain = {
+        "ai.backend.kernelspec": "1",
+        "ai.backend.role": "COMPUTE",
+        "ai.backend.features": "batch query",
+        "ai.backend.runtime-type": runtime,
+        "ai.backend.resource.min.cpu": "1",
+        "ai.backend.resource.min.mem": "64m",
+    }
     return LocalImage(
         canonical=f"{REGISTRY}/{PROJECT}/{name}:{tag}",
         registry=REGISTRY,
@@ -32,16 +46,7 @@ def _image(
         image=f"{PROJECT}/{name}",
         tag=tag,
         architecture=host.architecture,
-        labels={
-            "ai.backend.kernelspec": "1",
-            "ai.backend.role": "COMPUTE",
-            "ai.backend.features": "batch query",
-            "ai.backend.runtime-type": runtime,
-            "ai.backend.resource.min.cpu": "1",
-            "ai.backend.resource.min.mem": "64m",
-            "ai.backend.service-ports": "files:http:8080",
-            "ai.backend.local.service.files": _FILE_SERVER,
-            "ai.backend.local.service-path.files": "/{token}/",
-        },
+        labels=plain | _SERVICES,
         aliases=aliases,
+        former_labels=(plain, plain | _NO_SHARED_MEMORY),
     )

@@ -23,7 +23,10 @@ class Secrets:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalImage:
-    """An image row for something this machine can run; ``canonical`` is its whole name."""
+    """An image row for something this machine can run; ``canonical`` is its whole name.
+
+    ``former_labels`` are those that earlier releases wrote.
+    """
 
     canonical: str
     registry: str
@@ -33,6 +36,7 @@ class LocalImage:
     architecture: str
     labels: Mapping[str, str]
     aliases: tuple[str, ...]
+    former_labels: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

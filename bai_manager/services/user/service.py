@@ -126,6 +126,8 @@ class UserService:
         user, changed, keypairs = await self._users.update_user(
             action.user, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateUserActionResult(user=user, changed=changed, keypairs=keypairs)
 
     async def delete_user(self, action: DeleteUserAction) -> DeleteUserActionResult:
@@ -136,6 +138,7 @@ class UserService:
             if not action.ignore_not_found:
                 raise
             return DeleteUserActionResult(user=None, keypairs=[])
+        await self._memory.forget_room()
         return DeleteUserActionResult(user=user, keypairs=keypairs)
 
     async def preview_purge(self, action: PreviewUserPurgeAction) -> PurgeUserActionResult:

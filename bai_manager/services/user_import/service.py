@@ -27,6 +27,7 @@ from bai_manager.types.jsonable import to_jsonable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.user_import import UserImportRepository
     from bai_manager.services.user_import.actions import CheckUserImportAction, ImportUsersAction
     from bai_manager.services.user_import.types import ImportChunk, ImportRow, Known
@@ -81,6 +82,7 @@ class UserImportService:
         verify_password: Callable[[Secret, str | None], bool],
         new_ssh_keypair: Callable[[], SSHKeypair],
         token: Token,
+        memory: ManagerMemory,
     ) -> None:
         self._imports = imports
         self._journal_of = journal_of
@@ -88,6 +90,7 @@ class UserImportService:
         self._verify_password = verify_password
         self._new_ssh_keypair = new_ssh_keypair
         self._token = token
+        self._memory = memory
         self._journals: dict[str, Journal] = {}
 
     async def check_import(self, action: CheckUserImportAction) -> CheckUserImportActionResult:
@@ -109,6 +112,7 @@ class UserImportService:
         if rows is None:
             rows = await self._import(journal, action)
         if action.chunk.number + 1 == action.chunk.count:
+            await self._memory.forget_room()
             journal.discard()
             del self._journals[action.chunk.digest]
         return ImportUsersActionResult(rows=rows)

@@ -15,6 +15,7 @@ from bai_manager.services.user_resource_policy.types import check_changes, check
 from bai_manager.types.names import check_name
 
 if TYPE_CHECKING:
+    from bai_manager.clients.cluster.memory import ManagerMemory
     from bai_manager.repositories.resource_policy import UserResourcePolicyRepository
     from bai_manager.services.user_resource_policy.actions import (
         CreateUserResourcePolicyAction,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 class UserResourcePolicyService:
     """Reads and changes user policies."""
 
-    def __init__(self, *, policies: UserResourcePolicyRepository) -> None:
+    def __init__(self, *, policies: UserResourcePolicyRepository, memory: ManagerMemory) -> None:
         self._policies = policies
+        self._memory = memory
 
     async def list_policies(
         self, action: ListUserResourcePoliciesAction
@@ -64,6 +66,8 @@ class UserResourcePolicyService:
         policy, changed = await self._policies.update_policy(
             action.policy, action.changes, if_unchanged=action.if_unchanged
         )
+        if changed:
+            await self._memory.forget_room()
         return UpdateUserResourcePolicyActionResult(policy=policy, changed=changed)
 
     async def delete_policy(

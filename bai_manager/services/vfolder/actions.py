@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bai_manager.actions.targets import Visibility
     from bai_manager.services.vfolder.types import (
         FolderSharer,
+        Recovery,
         VFolderChanges,
         VFolderData,
         VFolderHoldings,
@@ -153,6 +154,20 @@ class RestoreVFolderAction(VFolderAction[VFolderActionResult]):
 
     def target(self) -> Target:
         return FolderTarget(self.vfolder, in_trash=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecoverVFolderActionResult(VFolderActionResult):
+    """``vfolder`` is ready where its files are there, and else in the trash."""
+
+    recovery: Recovery
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecoverVFolderAction(VFolderAction[RecoverVFolderActionResult]):
+    """Bring a folder out of ``error``, or out of a status in which nobody works on it any more."""
+
+    operation: ClassVar[Operation] = Operation.RECOVER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

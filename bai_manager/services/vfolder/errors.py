@@ -46,9 +46,8 @@ class VFolderAlreadyExists(Conflict):
     error_code = "vfolder_create_already-exists"
 
     def __init__(self, name: str, *, whose: str = "you") -> None:
-        reach = "you already have" if whose == "you" else f"{whose} already has"
         super().__init__(
-            f"A folder {name!r} is there: {reach} it, shares it, or it is in the trash.",
+            f"The name {name!r} is taken by a folder that {whose} can reach; the trash counts.",
             hint="Choose another name, or see 'bai-manager vfolder list' and 'vfolder list"
             " --trash'.",
             details={"vfolder": name},
@@ -118,9 +117,8 @@ class VFolderFilterStatusFailed(Conflict):
     ) -> None:
         super().__init__(
             f"Folder {name!r} is {status.value}, so it cannot {wanted}.",
-            hint=_REMEDIES.get(status.value, "It works once the folder is one of: ")
-            if status.value in _REMEDIES
-            else f"That takes one of: {', '.join(sorted(one.value for one in allowed))}.",
+            hint=_REMEDIES.get(status.value)
+            or f"That takes one of: {', '.join(sorted(one.value for one in allowed))}.",
             details={"vfolder": name, "status": status.value},
         )
 
@@ -129,9 +127,26 @@ _REMEDIES = {
     "delete-pending": "It is in the trash: 'bai-manager vfolder restore' brings it back.",
     "delete-ongoing": "Its removal was begun: 'bai-manager vfolder purge' completes it.",
     "delete-error": "Its removal failed: 'bai-manager vfolder purge' tries again.",
-    "cloning": "Wait for the clone, or complete it with the same 'bai-manager vfolder clone'.",
+    "cloning": "Wait for the clone, or complete it with the same 'bai-manager vfolder clone'; when"
+    " nobody works on it any more, 'bai-manager vfolder recover' ends it.",
+    "performing": "Wait; when nobody works on it any more, 'bai-manager vfolder recover' ends it.",
+    "mounted": "'bai-manager vfolder recover' makes it ready when no session has it any more.",
+    "error": "'bai-manager vfolder recover' makes it ready when the storage has its files.",
     "ready": "'bai-manager vfolder delete' moves it to the trash.",
 }
+
+
+class VFolderFilesMissing(Conflict):
+    """What is to be used again is not on the storage, or not all of it."""
+
+    error_code = "vfolder_read_gone"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"Folder {name!r} cannot be restored: {why}.",
+            hint=f"'bai-manager vfolder purge {name}' removes what is left of it.",
+            details={"vfolder": name},
+        )
 
 
 class VFolderDeletionNotAllowed(Conflict):
@@ -187,8 +202,25 @@ class ShareTargetNotFound(NotFound):
             hint = "List members with 'bai-manager group members list'."
         else:
             message = f"Folder {folder!r} is not shared with {who}."
-            hint = f"Invite first: 'bai-manager vfolder invite {folder} {missing[0]}'."
+            hint = (
+                f"Invite with 'bai-manager vfolder invite {folder} {missing[0]}'; the folder is"
+                " shared once the invitation is accepted."
+            )
         super().__init__(message, hint=hint, details={"vfolder": folder, "users": [*missing]})
+
+
+class NotSharedWith(NotFound):
+    """There is nothing to take back."""
+
+    error_code = "vfolder_grant_not-found"
+
+    def __init__(self, folder: str, missing: list[str]) -> None:
+        super().__init__(
+            f"Folder {folder!r} is not shared with {', '.join(missing)}.",
+            hint=f"'bai-manager vfolder show {folder}' says with whom it is, and who is invited;"
+            " 'vfolder invitation cancel' takes back an invitation.",
+            details={"vfolder": folder, "users": [*missing]},
+        )
 
 
 class VFolderGrantAlreadyExists(Conflict):

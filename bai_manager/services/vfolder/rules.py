@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.services.vfolder.errors import (
@@ -14,7 +15,7 @@ from bai_manager.services.vfolder.errors import (
     VFolderNotFound,
 )
 from bai_manager.types.names import check_vfolder_name
-from bai_manager.types.status import VFolderOwnershipType, VFolderUsageMode
+from bai_manager.types.status import VFolderOwnershipType, VFolderStatus, VFolderUsageMode
 from bai_manager.types.vfolder import StorageHost, VFolderHostPermission, VFolderPermission
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from bai_manager.services.vfolder.actions import VFolderAction
     from bai_manager.services.vfolder.types import VFolderData, VFolderSpec
     from bai_manager.types.folder_access import FolderAccess
-    from bai_manager.types.status import VFolderStatus
     from bai_manager.types.vfolder import HostPermissions, VFolderID
 
 _PROJECT_DOT_NAME: Final = ".local"
@@ -55,10 +55,12 @@ def require_host_permission(access: FolderAccess, permission: VFolderHostPermiss
         raise InsufficientStoragePermission(str(access.host), permission)
 
 
-def require_status(access: FolderAccess, allowed: Collection[VFolderStatus], wanted: str) -> None:
+def require_status(
+    folder: FolderAccess | VFolderData, allowed: Collection[VFolderStatus], wanted: str
+) -> None:
     """Raise ``VFolderFilterStatusFailed``; ``wanted`` completes "so it cannot …"."""
-    if access.status not in allowed:
-        raise VFolderFilterStatusFailed(access.name, access.status, wanted, allowed)
+    if folder.status not in allowed:
+        raise VFolderFilterStatusFailed(folder.name, folder.status, wanted, allowed)
 
 
 def check_spec(spec: VFolderSpec) -> None:
@@ -142,6 +144,20 @@ def check_clone(source: VFolderData, host: str) -> None:
             f"Folder {source.name!r} is on {source.host}; it cannot be cloned to {host}.",
             hint=f"Choose a volume of the same storage: {source.host.proxy}:VOLUME.",
         )
+
+
+def is_unfinished_copy(folder: VFolderData) -> bool:
+    """Whether the folder was made to be copied into and never became ready.
+
+    The source of a clone is ``cloning``, too, but was made before.
+    """
+    history = folder.status_history
+    if VFolderStatus.READY.name in history or folder.created_at is None:
+        return False
+    try:
+        return datetime.fromisoformat(history[VFolderStatus.CLONING.name]) == folder.created_at
+    except (KeyError, ValueError, TypeError):
+        return False
 
 
 def check_project_name(name: str) -> None:

@@ -13,20 +13,23 @@ from bai_manager.services.vfolder.actions import (
     CreateVFolderActionResult,
     GetVFolderActionResult,
     ListVFoldersActionResult,
+    RecoverVFolderActionResult,
     ShareVFolderActionResult,
     UpdateVFolderActionResult,
     VFolderActionResult,
 )
+from bai_manager.services.vfolder.errors import VFolderFilesMissing
 from bai_manager.services.vfolder.rules import (
     check_kind,
     check_project_name,
     check_spec,
     require_host_permission,
+    require_status,
     settled,
 )
 from bai_manager.services.vfolder.types import VFolderUse
 from bai_manager.types.names import check_vfolder_name
-from bai_manager.types.status import VFolderOwnershipType
+from bai_manager.types.status import VFOLDER_RECOVERABLE, VFolderOwnershipType, VFolderStatus
 from bai_manager.types.vfolder import VFolderHostPermission
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
         LeaveVFolderAction,
         ListVFoldersAction,
         PurgeVFolderAction,
+        RecoverVFolderAction,
         RenameVFolderAction,
         RestoreVFolderAction,
         ShareVFolderAction,
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.vfolder.rules import CloneJob, NewFolder
     from bai_manager.services.vfolder.types import VFolderData
+    from bai_manager.types.folder_access import FolderAccess
 
 _MAY_GO_ON = (Unreachable, TimedOut, TryAgain)
 """After these nobody knows what the storage did, or still does."""
@@ -139,8 +144,19 @@ class VFolderService:
         return VFolderActionResult(vfolder=await self._trash.move_to_trash(access))
 
     async def restore_vfolder(self, action: RestoreVFolderAction) -> VFolderActionResult:
-        """Out of the trash."""
-        return VFolderActionResult(vfolder=await self._trash.restore(settled(action)))
+        """Out of the trash, if the storage still has it."""
+        access = settled(action)
+        require_status(access, VFOLDER_RECOVERABLE, "be restored")
+        if not await self._has_files(access):
+            raise VFolderFilesMissing(access.name, f"storage host {access.host} has none of it")
+        return VFolderActionResult(vfolder=await self._trash.restore(access))
+
+    async def recover_vfolder(self, action: RecoverVFolderAction) -> RecoverVFolderActionResult:
+        """Ask the storage what is there, and say so in the row."""
+        access = settled(action)
+        has_files = await self._has_files(access)
+        folder, recovery = await self._trash.recover(access, has_files=has_files)
+        return RecoverVFolderActionResult(vfolder=folder, recovery=recovery)
 
     async def purge_vfolder(self, action: PurgeVFolderAction) -> VFolderActionResult:
         """Mark, remove the bytes, remove the row: whatever ends it, doing it again completes it."""
@@ -166,9 +182,9 @@ class VFolderService:
         except BackendAIError:
             await self._give_up(job)
             raise
-        return CloneVFolderActionResult(
-            vfolder=await self._clones.finish(job), source_id=job.source.id, resumed=job.resumed
-        )
+        clone = await self._clones.finish(job)
+        require_status(clone, {VFolderStatus.READY}, "be completed")
+        return CloneVFolderActionResult(vfolder=clone, source_id=job.source.id, resumed=job.resumed)
 
     async def share_vfolder(self, action: ShareVFolderAction) -> ShareVFolderActionResult:
         """A permission of their own for some."""
@@ -199,6 +215,12 @@ class VFolderService:
             scope_limit_bytes=folder.quota_limit,
         )
 
+    async def _has_files(self, access: FolderAccess) -> bool:
+        if not _is_kept(access):
+            return True
+        storage = await self._storages.client(access.host.proxy)
+        return await storage.folder_exists(_ref(access))
+
     async def _use(self, folder: VFolderData) -> VFolderUse | None:
         if not _is_kept(folder):
             return None
@@ -224,10 +246,10 @@ class VFolderService:
         await self._clones.abandon(job)
 
 
-def _ref(folder: VFolderData) -> FolderRef:
+def _ref(folder: VFolderData | FolderAccess) -> FolderRef:
     return FolderRef(folder.host.volume, folder.vfid)
 
 
-def _is_kept(folder: VFolderData) -> bool:
+def _is_kept(folder: VFolderData | FolderAccess) -> bool:
     """Whether a storage has its bytes, and not some path of the agents."""
     return folder.unmanaged_path is None and not folder.host.is_noop

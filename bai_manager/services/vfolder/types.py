@@ -87,6 +87,15 @@ class VFolderChanges:
     usage_mode: Maybe[VFolderUsageMode] = UNSET
 
 
+class Recovery(Choice):
+    """What became of a folder that was stuck, by what the storage has of it."""
+
+    NOT_NEEDED = "not-needed"
+    FILES_THERE = "files-there"
+    FILES_MISSING = "files-missing"
+    UNFINISHED_COPY = "unfinished-copy"
+
+
 class SharerKind(Choice):
     OWNER = "owner"
     PROJECT = "project"

@@ -17,7 +17,7 @@ class FileSink(Protocol):
     def listed(self, file: VFolderFile) -> bool:
         """Take an entry of a listing; whether more are wanted."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Take bytes of a file."""
 
     def read(self) -> AsyncIterator[bytes]:
@@ -39,7 +39,7 @@ class NullSink:
     def listed(self, file: VFolderFile) -> bool:  # noqa: ARG002 - the protocol's
         return True
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         pass
 
     async def read(self) -> AsyncIterator[bytes]:

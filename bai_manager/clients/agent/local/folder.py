@@ -192,13 +192,18 @@ def kernel_folders(root: str) -> Iterator[KernelFolder]:
 
 
 def fill_work(work: str, spec: KernelSpec, dotfiles: Sequence[Dotfile]) -> None:
-    """Make the work folder with a link for each mount, and the dotfiles."""
+    """Make the work folder with a link for each mount, and the dotfiles.
+
+    What would be in a mounted folder is hidden by it, and so left out.
+    """
     os.mkdir(work, 0o755)
     for mount in spec.mounts:
         link = Path(work, mount.target)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(mount.host_path)
     for dotfile in dotfiles:
+        if any(dotfile.target.startswith(f"{mount.target}/") for mount in spec.mounts):
+            continue
         file = Path(work, dotfile.target)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dotfile.text, "utf-8")

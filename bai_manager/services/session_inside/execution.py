@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from bai_manager.clients.agent.protocol import AgentClient, ExecutionResult
-    from bai_manager.services.session.console import ConsoleSink
+    from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.types.json import JsonObject
 
 _FLUSH_TIMEOUT: Final = 2.0

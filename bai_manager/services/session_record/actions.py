@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from bai_manager.actions.base import Action, ActionResult, EntityType, Operation
-from bai_manager.actions.targets import KeypairTarget, Target, VisibleTarget
+from bai_manager.actions.targets import KeypairTarget, Target
 from bai_manager.services.session.actions import SessionAction
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from bai_manager.actions.targets import Visibility
-    from bai_manager.services.session.types import GraphNode, SessionMatch, TimelineEntry
-    from bai_manager.types.status import SessionStatus
+    from bai_manager.services.session_record.types import (
+        GraphNode,
+        SessionMatch,
+        TimelineEntry,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,52 +138,3 @@ class GetAbusingReportAction(SessionAction[GetAbusingReportActionResult]):
     """Whether the agent's watcher reports abuse by a session's main kernel."""
 
     operation: ClassVar[Operation] = Operation.GET_ABUSING_REPORT
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckedSession:
-    """``changed`` says whether the status is another than before."""
-
-    session_id: UUID
-    name: str
-    status: SessionStatus
-    changed: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckAndTransitStatusActionResult(ActionResult):
-    """The session as it is after the check."""
-
-    checked: CheckedSession
-
-    def entity_id(self) -> str | None:
-        return str(self.checked.session_id)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckAndTransitStatusAction(SessionAction[CheckAndTransitStatusActionResult]):
-    """Derive a session's status from its kernels, and set it where the transition is legal."""
-
-    operation: ClassVar[Operation] = Operation.CHECK_AND_TRANSIT_STATUS
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckAndTransitStatusBatchActionResult(ActionResult):
-    """``checked`` in the order asked for, ``skipped`` those the actor may not see."""
-
-    checked: list[CheckedSession]
-    skipped: list[str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckAndTransitStatusBatchAction(Action[CheckAndTransitStatusBatchActionResult]):
-    """The same for several sessions; those that are not the actor's to change are left out."""
-
-    entity_type: ClassVar[EntityType] = EntityType.SESSION
-    operation: ClassVar[Operation] = Operation.CHECK_AND_TRANSIT_STATUS_MULTI
-
-    sessions: tuple[str, ...]
-    visible: Visibility | None = None
-
-    def target(self) -> Target:
-        return VisibleTarget()
