@@ -210,7 +210,7 @@ class AgentSelection:
         if refusal is not None and version == self.pool.version:
             return refusal
         alone = len(needed) == 1
-        if (alone and refusal is not None) or self._is_too_large(session, needed[0]):
+        if (alone and refusal is not None) or self._is_too_large(needed[0]):
             refusal = self._refusal(session, needed, 0)
         else:
             placement, failed = self._take_all(session, needed)
@@ -223,10 +223,8 @@ class AgentSelection:
         self._refused[question] = self.pool.version, refusal
         return refusal
 
-    def _is_too_large(self, session: PendingSession, requirement: Requirement) -> bool:
-        """Whether as much, or less, found no agent before; for any agent, not certain ones."""
-        if session.designated_agent_ids:
-            return False
+    def _is_too_large(self, requirement: Requirement) -> bool:
+        """Whether as much, or less, found no agent before."""
         for place, other in enumerate(self._too_large):
             if requirement.takes_at_least(other):
                 # What has just refused one is likely to refuse the next.
