@@ -50,9 +50,9 @@ _NOT_NOW = 8
 _IN_BRACKETS = re.compile(r"^[^(]*\((.*?)(?:\. Details: .*)?\)$", re.DOTALL)
 """``Unavailable : … (no available agents for kernel 2 of 3. Details: …)``"""
 _OUTLOOKS = {
-    "never": "not by waiting",
-    "when-others-end": "when others end",
-    "in-turn": "in its turn",
+    "never": "waiting does not help",
+    "when-others-end": "until others end",
+    "in-turn": "until its turn",
 }
 
 
@@ -213,27 +213,21 @@ def _fit_verdict(told: FitSessionActionResult) -> str:
 
 def _reason_text(reason: WaitReason) -> str:
     """The numbers of limits as people read them; what each agent lacks has lines of its own."""
-    message = "; ".join(map(_limit_text, reason.limits)) or reason.message
+    message = _limits_text(reason.limits) if reason.limits else reason.message
     if reason.kind == "agents":
         message = _IN_BRACKETS.sub(r"\1", message)
-    return f"{message} [goes away {_OUTLOOKS[reason.outlook]}]"
+    return f"{message} [{_OUTLOOKS[reason.outlook]}]"
 
 
-def _limit_text(limit: LimitNumbers) -> str:
-    """``keypair AK: 14g of 16g mem in use, 4g asked: 2g too much``."""
-    used, most, asked, excess = (
-        _amount(limit.counted, amount)
-        for amount in (
-            limit.used,
-            limit.limit,
-            limit.requested,
-            limit.used + limit.requested - limit.limit,
-        )
-    )
-    return (
-        f"{limit.level} {limit.name}: {used} of {most} {limit.counted} in use, {asked} asked:"
-        f" {excess} too much"
-    )
+def _limits_text(limits: list[LimitNumbers]) -> str:
+    """``keypair AK: 14g of 16g mem in use, 4g asked, 2g too much; 3 of 4 cpu …``."""
+    parts = []
+    for one in limits:
+        excess = one.used + one.requested - one.limit
+        amounts = (one.used, one.limit, one.requested, excess)
+        used, most, asked, over = (_amount(one.counted, amount) for amount in amounts)
+        parts.append(f"{used} of {most} {one.counted} in use, {asked} asked, {over} too much")
+    return f"{limits[0].level} {limits[0].name}: {'; '.join(parts)}"
 
 
 def _amount(slot: str, amount: Decimal) -> str:
@@ -271,7 +265,8 @@ def _closed_text(agent: ClosedAgent) -> str:
 
 
 def _way_text(way: WayOut) -> str:
-    return "; and ".join(way.steps)
+    """Each step on a line of its own."""
+    return "\nand ".join(way.steps)
 
 
 def _listed(items: list[T], text: Callable[[T], str]) -> str | None:
