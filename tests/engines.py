@@ -26,7 +26,7 @@ _KNOWN: list[Dialect] = []
 
 def share() -> None:
     """Have ``Database`` make engines that share, for the rest of this process."""
-    database.create_async_engine = shared_engine
+    vars(database)["create_async_engine"] = shared_engine
 
 
 def shared_engine(url: str, **options: Any) -> AsyncEngine:
@@ -37,7 +37,7 @@ def shared_engine(url: str, **options: Any) -> AsyncEngine:
     if known is None:
         _KNOWN.append(inner.dialect)
     else:
-        inner.dialect.initialize = _ask_nothing
+        vars(inner.dialect)["initialize"] = _ask_nothing
         inner.dialect = inner.pool._dialect = known
     inner._compiled_cache = _COMPILED
     return engine

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 from typer.core import TyperGroup, TyperOption
+from typer.utils import get_params_from_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,6 +121,9 @@ def _process_given_value(self: TyperOption, ctx: Context, value: Any) -> Any:
 
 _process_value = TyperOption.process_value
 TyperOption.process_value = _process_given_value  # type: ignore[assignment,method-assign]
+
+# Typer evaluates the annotations of every function twice: for its options, and to call it.
+vars(typer.main)["get_params_from_function"] = cache(get_params_from_function)
 
 
 def load(noun: Noun, words: Sequence[str] = ()) -> typer.Typer:

@@ -152,13 +152,17 @@ def end_idle(ctx: typer.Context) -> None:
     Example: bai-manager session end-idle --yes
     """
     cli = cli_of(ctx)
-    listed = cli.execute(ListIdleChecksAction(everybody=True)).sessions
-    found = [session for session in listed if _is_over(session)]
-    if found:
-        names = ", ".join(session.name for session in found)
-        confirm(cli, f"To be ended, {counted(len(found), 'session')}: {names}.")
-    chosen = tuple(session.session_id for session in found)
-    ended = cli.execute(EndIdleSessionsAction(sessions=chosen)).sessions
+
+    async def run(processor: ActionProcessor) -> list[EndedSession]:
+        listed = (await processor.run(ListIdleChecksAction(everybody=True))).sessions
+        found = [session for session in listed if _is_over(session)]
+        if found:
+            names = ", ".join(session.name for session in found)
+            confirm(cli, f"To be ended, {counted(len(found), 'session')}: {names}.")
+        chosen = tuple(session.session_id for session in found)
+        return (await processor.run(EndIdleSessionsAction(sessions=chosen))).sessions
+
+    ended = cli.run(run)
     emit_rows(cli.output, ENDED_COLUMNS, ended, name=lambda s: s.name, noun="idle sessions")
 
 

@@ -37,7 +37,7 @@ def idle_checks(
     now: datetime,
     age_now: datetime,
 ) -> dict[str, IdleCheck]:
-    """Every checker by name. What the manager wrote in the last 150 s comes first."""
+    """Every checker by name. What the manager wrote in the last 45 s comes first."""
     found = {
         LIFETIME: check_lifetime(session, rules, age_now),
         NETWORK: check_network(

@@ -141,14 +141,20 @@ def commands_of(noun: str) -> dict[str, str]:
     return {path: command.callback.__module__ for path, command in found if command.callback}
 
 
+@cache
+def called_in() -> dict[str, set[str]]:
+    """The modules of the command line that call each name: to build an action, say."""
+    modules = defaultdict(set)
+    for path, source in sources().items():
+        if path.parent == catalogue.PACKAGE / "cli":
+            for name in re.findall(r"\b(\w+)\(", source):
+                modules[name].add(path.stem)
+    return modules
+
+
 def modules_named_in(action: str) -> set[str]:
     """The modules of the command line that build an action."""
-    pattern = re.compile(rf"\b{action}\(")
-    return {
-        path.stem
-        for path, source in sources().items()
-        if path.parent == catalogue.PACKAGE / "cli" and pattern.search(source)
-    }
+    return called_in().get(action, set())
 
 
 def test_every_noun_has_a_page() -> None:

@@ -220,9 +220,9 @@ async def _every_row(opened: Database, noun: str) -> list[Row]:
 
 def _present(rows: Sequence[Row], field: str) -> list[Any]:
     """The values of the field that are there, smallest first."""
-    values = sorted({value for value in _values(rows, field) if value is not None})
+    values: set[Any] = {value for value in _values(rows, field) if value is not None}
     assert values, f"nothing was seeded for {field}"
-    return values
+    return sorted(values)
 
 
 async def _filtered(opened: Database, noun: str, field: str, op: Op, *words: str) -> list[object]:

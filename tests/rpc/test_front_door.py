@@ -105,7 +105,7 @@ def site(
     with (
         _serving(curve) as (mute, lying, locked),
         socket.create_server(("127.0.0.1", 0)) as hung,
-        postgres_server.new_database(postgres_server.ensure_template("oneshot")) as url,
+        postgres_server.emptied_database("oneshot") as url,
     ):
         mute.answers = dict.fromkeys(upstream.FUNCTIONS, SILENCE)
         lying.answers = {name: answered(name, b"\xc1") for name in upstream.FUNCTIONS}

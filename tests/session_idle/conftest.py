@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.cli.conftest import change, typed
 from tests.session_idle.fake_valkey import FakeValkey, Values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
+
+__all__ = ["change", "typed"]
 
 REDIS_URL = os.environ.get("BAI_CLUSTER_REDIS_URL", "")
 """As it was before each test is given an environment of its own."""

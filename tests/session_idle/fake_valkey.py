@@ -1,4 +1,4 @@
-"""As much of a Valkey server as reading idle evidence takes."""
+"""As much of a Valkey server as idle checks take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Values = dict[tuple[int, str], bytes | int]
 
 
 class FakeValkey:
-    """Answers SELECT, TIME, GET, MGET, ZCARD and TTL; all else is OK."""
+    """Answers what reading takes, and agrees to all that wakes a manager."""
 
     def __init__(self, values: Values, lives: Mapping[str, int], now: datetime) -> None:
         self._values = values
@@ -58,9 +58,14 @@ class FakeValkey:
         if command == "MGET":
             found_ = [_text(self._values.get((database, key))) for key in keys]
             return b"*%d\r\n" % len(keys) + b"".join(found_)
-        return b"+OK\r\n"
+        return _NOTHING_TO_TELL.get(command, b"+OK\r\n")
 
 
+_NOTHING_TO_TELL = {
+    "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n",
+    "DEL": b":0\r\n",
+    "PUBLISH": b":0\r\n",
+}
 _WRONG_TYPE = b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 
 

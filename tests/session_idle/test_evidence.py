@@ -28,11 +28,11 @@ def facts(url: str | None) -> ValkeyIdleFacts:
     return ValkeyIdleFacts(url, password=None, timeout=2)
 
 
-async def evidence(holding: Holding, written: dict[str, bytes | int]) -> Evidence:
-    """Of one session, of which the keys after ``session.<id>.`` are written."""
+async def evidence(holding: Holding, written: dict[str, bytes | int], left: int = 150) -> Evidence:
+    """Of one session, of which the keys after ``session.<id>.`` are written, to be kept so long."""
     session_id = uuid4()
     values: Values = {(2, f"session.{session_id}.{key}"): value for key, value in written.items()}
-    async with holding(values) as url:
+    async with holding(values, {key: left for _, key in values}) as url:
         return (await facts(url).read([session_id])).sessions[session_id]
 
 
@@ -55,6 +55,12 @@ async def test_last_access_reports_and_what_was_said_of_use_are_read(holding: Ho
     assert not found.in_use
     assert found.reported == {"session_lifetime": 12.5, "network_timeout": -1}
     assert found.extra == extra
+
+
+async def test_what_a_manager_said_before_it_stopped_is_not_its_word(holding: Holding) -> None:
+    report: dict[str, bytes | int] = {"network_timeout.report": msgpack.packb(12.5)}
+    assert (await evidence(holding, report, left=120)).reported == {"network_timeout": 12.5}
+    assert (await evidence(holding, report, left=100)).reported == {}
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,10 @@ def test_a_batch_command_that_ended_before_its_session_ran_is_noticed(system: Sy
 
 
 def test_a_batch_session_does_not_start_before_its_time(system: System) -> None:
-    late = system.run(
-        *CREATE, *["--startup-command", "true", "--starts-at", "+1h", "--timeout", "0.3s"]
-    )
+    later = ["--startup-command", "true", "--starts-at", "+1h", "--no-wait"]
+    system.run(*CREATE, *later).ok()
+    system.run("scheduler", "run").ok()
+    late = system.run("session", "wait", "batch-1", "--timeout", "0.3s", "-o", "json")
     assert late.code == 124
     assert "Before start time" in late.error["message"]
     system.execute("UPDATE sessions SET starts_at = now()")

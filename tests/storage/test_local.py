@@ -408,24 +408,36 @@ async def test_full_disk_is_told_and_what_came_is_kept(
     assert await get(storage, folder, "file") == data
 
 
+@pytest.mark.parametrize("fits", [0, 1])
 async def test_full_disk_of_this_machine_ends_a_download_and_it_goes_on_later(
     storage: LocalStorageClient,
     folder: FolderRef,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    fits: int,
 ) -> None:
-    await put(storage, folder, "file", b"x" * 100)
+    """Also where the disk is slow, so that all writing but the first is left to a thread.
 
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    What comes after that has room again, and must not be written behind a gap.
+    """
+    data, written, write = os.urandom(3 * 2**20), 0, os.pwritev
+    await put(storage, folder, "file", data)
+
+    def full(fd: int, buffers: list[memoryview], offset: int) -> int:
+        nonlocal written
+        written += 1
+        if written == fits + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, buffers, offset)
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwritev", full)
+        patched.setattr("bai_manager.clients.storage_proxy.download._LONG", -1)
         with pytest.raises(LocalFull):
             await download(storage, folder, ".", tmp_path / "back")
     assert not (tmp_path / "back" / "file").exists()
     await download(storage, folder, ".", tmp_path / "back")
-    assert (tmp_path / "back" / "file").read_bytes() == b"x" * 100
+    assert (tmp_path / "back" / "file").read_bytes() == data
 
 
 async def test_what_the_system_forbids_is_told_as_forbidden(

@@ -109,6 +109,20 @@ async def test_folder_goes_up_and_down_byte_for_byte(
     assert (tmp_path / "back" / "void").is_dir()
 
 
+async def test_download_is_the_same_where_the_disk_does_not_keep_up(
+    storage: StorageClient,
+    folder: FolderRef,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bai_manager.clients.storage_proxy.download._LONG", -1)
+    await upload(storage, folder, source, "data")
+    summary = await download(storage, folder, "data", tmp_path / "back")
+    assert summary.transferred == 4
+    assert read_tree(tmp_path / "back") == read_tree(source)
+
+
 async def test_single_file_goes_where_it_is_said(
     storage: StorageClient, folder: FolderRef, source: Path, tmp_path: Path
 ) -> None:

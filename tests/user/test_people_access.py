@@ -21,8 +21,11 @@ from bai_manager.services.group import actions as group
 from bai_manager.services.group.types import GroupChanges, GroupSpec
 from bai_manager.services.keypair import actions as keypair
 from bai_manager.services.keypair.types import KeypairChanges
+from bai_manager.services.manifest import actions as manifest
 from bai_manager.services.user import actions as user
 from bai_manager.services.user.types import UserChanges, UserSpec
+from bai_manager.services.user_import import actions as user_import
+from bai_manager.services.user_import.types import ImportChunk
 from bai_manager.types.credentials import Secret
 from bai_manager.types.dotfiles import Dotfile
 from bai_manager.types.status import UserStatus
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from tests.tenants import Site
 
 PEOPLE = ("root", "admin", "alice", "monitor")
-NOUNS = {"auth", "user", "keypair", "group"}
+NOUNS = {"auth", "user", "user_import", "keypair", "group", "manifest"}
 S = Secret("secret")
 DOTFILE = Dotfile(path=".x", permission="644", data="")
 
@@ -67,6 +70,17 @@ def _cases(world: World) -> Iterator[tuple[Action[Any], str, set[str]]]:
         action = auth.UpdatePasswordAction(**passwords, owner=whose.access_key)
         yield action, whose.username, allowed
     yield auth.GetIdentityAction(), "self", ALL
+    yield from _bulk_cases()
+
+
+def _bulk_cases() -> Iterator[tuple[Action[Any], str, set[str]]]:
+    """The whole system as a document, and users of a file."""
+    chunk = ImportChunk(digest="d", number=0, count=1)
+    yield user_import.CheckUserImportAction(rows=()), "system", ROOT
+    yield user_import.ImportUsersAction(chunk=chunk, rows=()), "system", ROOT
+    yield manifest.ExportManifestAction(), "system", {"root", "monitor"}
+    yield manifest.DiffManifestAction(document="", source="-"), "system", {"root", "monitor"}
+    yield manifest.ApplyManifestAction(document="", source="-"), "system", ROOT
 
 
 def _user_cases(world: World) -> Iterator[tuple[Action[Any], str, set[str]]]:

@@ -87,6 +87,24 @@ async def test_of_a_clone_that_nobody_completes_the_source_is_ready_and_the_copy
     assert (await folders.run(clone, alice)).vfolder.status == "ready"
 
 
+async def test_a_clone_that_was_given_up_meanwhile_is_not_called_complete(
+    folders: FolderSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = folders.world.alice
+    await folders.create(cloneable=True)
+
+    async def outrun(client: LocalStorageClient, _: Any, target: Any, **__: Any) -> None:
+        await client.create_folder(target)
+        await _recovered(folders, "copy")
+
+    monkeypatch.setattr(LocalStorageClient, "clone_folder", outrun)
+    clone = CloneVFolderAction(vfolder="data", spec=VFolderSpec(name="copy"))
+    refused = await folders.refused(clone, VFolderFilterStatusFailed, alice)
+    assert "'copy' is delete-pending" in refused.message
+    statuses = {row.name: row.status for row in await folders.rows(select(vfolders))}
+    assert statuses == {"data": "ready", "copy": "delete-pending"}
+
+
 async def test_a_folder_that_a_session_has_is_left_alone(folders: FolderSite) -> None:
     alice = folders.world.alice
     there, gone = await folders.create(), uuid4()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from bai_manager.clients.agent.protocol import KernelStat
@@ -36,10 +37,13 @@ _LEADER_KEY: Final = "leader:sokovan:scheduler"
 _LONGEST_VALUE: Final = 1 << 20
 _STAT_LIFE: Final = 24 * 3600
 _OLDEST_STAT: Final = 30
+_REPORT_LIFE: Final = 150
+_OLDEST_REPORT: Final = 45
 _EXECUTING: Final = b"0"
 _FACTS: Final = ("last_access", "util_series", "util_first_collected", "util_last_collected")
 _EXTRA: Final = "utilization_extra"
-_KEYS: Final = (*_FACTS, _EXTRA, *(f"{checker}.report" for checker in CHECKERS))
+_REPORTS: Final = tuple(f"{checker}.report" for checker in CHECKERS)
+_KEYS: Final = (*_FACTS, _EXTRA, *_REPORTS)
 
 
 class ValkeyIdleFacts:
@@ -70,11 +74,12 @@ class ValkeyIdleFacts:
                 for session_id in wanted:
                     pipe.mget([f"session.{session_id}.{key}" for key in _KEYS])
                     pipe.zcard(f"session.{session_id}.active_app_connections")
-                answers = await pipe.execute(raise_on_error=False)
-                for session_id, values, connections in zip(
-                    wanted, answers[::2], answers[1::2], strict=True
-                ):
-                    sessions[session_id] = _evidence(values, connections)
+                    for report in _REPORTS:
+                        pipe.ttl(f"session.{session_id}.{report}")
+                answers = iter(await pipe.execute(raise_on_error=False))
+                for session_id in wanted:
+                    values, connections, *lives = islice(answers, 2 + len(_REPORTS))
+                    sessions[session_id] = _evidence(values, connections, lives)
         now = datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
         return LiveEvidence(now=now, sessions=sessions)
 
@@ -114,12 +119,20 @@ class ValkeyIdleFacts:
         )
 
 
-def _evidence(values: object, connections: object) -> Evidence:
-    """Of one session; ``values`` in the order of ``_KEYS``, an error in place of a wrong type."""
+def _evidence(values: object, connections: object, lives: Sequence[object]) -> Evidence:
+    """Of one session; ``values`` in the order of ``_KEYS``, an error in place of a wrong type.
+
+    ``lives`` are the seconds that reports are kept on. A manager writes one every 15 s, for 150:
+    one that is older than three times that is the word of a manager that stopped.
+    """
     if not isinstance(values, list) or not isinstance(connections, int):
         return Evidence()
     found = dict(zip(_KEYS, values, strict=True))
-    reports = {checker: _number(_unpacked(found[f"{checker}.report"])) for checker in CHECKERS}
+    reports = {
+        checker: _number(_unpacked(found[report]))
+        for checker, report, left in zip(CHECKERS, _REPORTS, lives, strict=True)
+        if isinstance(left, int) and left >= _REPORT_LIFE - _OLDEST_REPORT
+    }
     extra = _unpacked(found[_EXTRA])
     return Evidence(
         last_access=_time(found["last_access"]),

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import stat
+import time
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 _PART: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_NAME: Final = 255
 _MOST_CHUNKS: Final = os.sysconf("SC_IOV_MAX")
+_GATHERED: Final = 2**19
+_LONG: Final = 0.2
 _PRECISION: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -278,9 +281,11 @@ class _Receiver:
 
 
 class _Writer:
-    """Writes about ``CHUNK`` bytes at a time in a thread, while the next ones come.
+    """Writes some bytes at a time, at once: handing them to a thread costs more than most writes.
 
-    Leaving it, also by an error, waits for what is being written and writes what is left.
+    After one that took long (a disk that does not keep up, a network file system) it is done in
+    a thread, while the next ones come. Leaving it, also by an error, waits for what is being
+    written and writes what is left.
     """
 
     def __init__(self, fd: int, offset: int) -> None:
@@ -288,6 +293,7 @@ class _Writer:
         self._fd = fd
         self._chunks: list[Chunk] = []
         self._gathered = 0
+        self._is_slow = False
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -300,7 +306,7 @@ class _Writer:
     async def write(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
         self._gathered += len(chunk)
-        if self._gathered >= CHUNK:
+        if self._gathered >= _GATHERED:
             await self._flush()
 
     async def _flush(self) -> None:
@@ -309,13 +315,22 @@ class _Writer:
             chunks, offset = self._chunks, self.offset
             self.offset += self._gathered
             self._chunks, self._gathered = [], 0
-            self._writing = asyncio.ensure_future(in_thread(_write_at, self._fd, chunks, offset))
+            if self._is_slow:
+                writing = in_thread(_write_at, self._fd, chunks, offset)
+                self._writing = asyncio.ensure_future(writing)
+                return
+            began = time.monotonic()
+            with here("the download"):
+                _write_at(self._fd, chunks, offset)
+            self._is_slow = time.monotonic() - began > _LONG
 
     async def _written(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
+            behind, self._chunks = self._chunks, []  # of no use behind what was not written
             with here("the download"):
                 await writing
+            self._chunks = behind
 
 
 def _skipped(entry: FileEntry, name: str) -> FileResult:

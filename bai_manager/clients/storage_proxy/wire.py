@@ -44,8 +44,8 @@ _BIGGEST_ANSWER: Final = 64 * 2**20
 _CONNECTIONS: Final = 64
 _MUCH: Final = 32 * CHUNK
 """Bytes that are worth a connection of their own."""
-_AT_ONCE: Final = 2 * CHUNK
-"""Of those: fewer are more work, and more of them leave the processor's cache again."""
+_AT_ONCE: Final = 2**19
+"""Of those: fewer are more work, more would leave the processor's cache before they are used."""
 if find_spec("sniffio") is None:  # httpcore would look for it again with every request
     sys.modules["sniffio"] = cast("ModuleType", None)
 httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = READ
