@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -17,11 +18,12 @@ from bai_manager.services.scheduler.actions import (
 )
 from bai_manager.services.session.actions import CreateSessionAction
 from bai_manager.types.names import unique_suffix
-from bai_manager.types.resource_slot import parse_assignments
+from bai_manager.types.resource_slot import ResourceSlot, parse_assignments
 from bai_manager.types.status import ClusterMode, SessionType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.output.options import OutputOptions
@@ -30,7 +32,13 @@ if TYPE_CHECKING:
         ExplanationResult,
         FitSessionActionResult,
     )
-    from bai_manager.services.scheduler.types import AgentLack, ClosedAgent, WaitReason, WayOut
+    from bai_manager.services.scheduler.types import (
+        AgentLack,
+        ClosedAgent,
+        LimitNumbers,
+        WaitReason,
+        WayOut,
+    )
 
 app = typer.Typer()
 
@@ -39,10 +47,12 @@ AnyResult = TypeVar("AnyResult", bound="ExplanationResult")
 _SHOWN_AGENTS = 8
 _NOT_NOW = 8
 """The exit code of findings."""
+_IN_BRACKETS = re.compile(r"^[^(]*\((.*?)(?:\. Details: .*)?\)$", re.DOTALL)
+"""``Unavailable : … (no available agents for kernel 2 of 3. Details: …)``"""
 _OUTLOOKS = {
-    "never": "not by waiting",
-    "when-others-end": "when others end",
-    "in-turn": "in its turn",
+    "never": "waiting does not help",
+    "when-others-end": "until others end",
+    "in-turn": "until its turn",
 }
 
 
@@ -202,17 +212,51 @@ def _fit_verdict(told: FitSessionActionResult) -> str:
 
 
 def _reason_text(reason: WaitReason) -> str:
-    return f"{reason.message} [goes away {_OUTLOOKS[reason.outlook]}]"
+    """The numbers of limits as people read them; what each agent lacks has lines of its own."""
+    message = _limits_text(reason.limits) if reason.limits else reason.message
+    if reason.kind == "agents":
+        message = _IN_BRACKETS.sub(r"\1", message)
+    return f"{message} [{_OUTLOOKS[reason.outlook]}]"
+
+
+def _limits_text(limits: list[LimitNumbers]) -> str:
+    """``keypair AK: 14g of 16g mem in use, 4g asked, 2g too much; 3 of 4 cpu …``."""
+    parts = []
+    for one in limits:
+        excess = one.used + one.requested - one.limit
+        amounts = (one.used, one.limit, one.requested, excess)
+        used, most, asked, over = (_amount(one.counted, amount) for amount in amounts)
+        parts.append(f"{used} of {most} {one.counted} in use, {asked} asked, {over} too much")
+    return f"{limits[0].level} {limits[0].name}: {'; '.join(parts)}"
+
+
+def _amount(slot: str, amount: Decimal) -> str:
+    return ResourceSlot({slot: amount}).humanized()[slot]
 
 
 def _agents_text(agents: list[AgentLack]) -> str | None:
     lines = [
-        f"{one.agent}: {one.message}" + ("" if one.could_hold else " (could not even when empty)")
+        f"{one.agent}: {_lack_text(one)}"
+        + ("" if one.could_hold else " (could not even when empty)")
         for one in agents[:_SHOWN_AGENTS]
     ]
     if len(agents) > _SHOWN_AGENTS:
         lines.append(f"and {len(agents) - _SHOWN_AGENTS} more; all of them with -o json")
     return "\n".join(lines) or None
+
+
+def _lack_text(lack: AgentLack) -> str:
+    """``cpu: 1 left, 2 asked; 1 container has to end``."""
+    if lack.architecture is not None:
+        return f"is {lack.architecture}"
+    parts = [
+        f"{one.slot}: {_amount(one.slot, one.available)} left,"
+        f" {_amount(one.slot, one.requested)} asked"
+        for one in lack.missing
+    ]
+    if lack.containers_to_end:
+        parts.append(f"too many containers, {lack.containers_to_end} to end")
+    return "; ".join(parts)
 
 
 def _closed_text(agent: ClosedAgent) -> str:
@@ -221,7 +265,8 @@ def _closed_text(agent: ClosedAgent) -> str:
 
 
 def _way_text(way: WayOut) -> str:
-    return "; and ".join(way.steps)
+    """Each step on a line of its own."""
+    return "\nand ".join(way.steps)
 
 
 def _listed(items: list[T], text: Callable[[T], str]) -> str | None:

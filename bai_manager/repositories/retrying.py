@@ -1,33 +1,72 @@
 """Starts that are tried again, and given back to the queue after the last try.
 
-The rule is that of ``reference/state-machines.md`` §7.3 (*retry_creating*), with one difference:
-a session that waits again has only its PENDING entry in its history, so that no later status is
-older than an earlier one.
+The rules are *retry_preparing* and *retry_creating* of ``reference/state-machines.md`` §7.3, with
+two differences: a session that waits again has only its PENDING entry in its history, so that no
+later status is older than an earlier one; and one with a kernel that runs is not given back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Integer, cast, func, literal, null, select, update
+from sqlalchemy import Integer, and_, cast, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.agent_sums import resync_agents
-from bai_manager.repositories.transitions import all_kernels_in
-from bai_manager.types.status import KernelStatus, SessionStatus
+from bai_manager.repositories.transitions import all_kernels_in, locked
+from bai_manager.types.status import (
+    KERNEL_RESOURCE_REQUESTED,
+    KernelStatus,
+    SessionStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 MOST_TRIES: Final = 5
+_NOT_YET_RUNNING: Final = KERNEL_RESOURCE_REQUESTED
 
 
-async def one_try_more(connection: AsyncConnection, session_ids: Collection[UUID]) -> list[UUID]:
+async def stuck_again(
+    connection: AsyncConnection,
+    step: tuple[Collection[SessionStatus], Collection[KernelStatus]],
+    *,
+    busy: Collection[UUID] = (),
+    older_than: timedelta,
+    now: datetime,
+) -> list[UUID]:
+    """Find sessions with a kernel that has been in the step for longer; returns those to try again.
+
+    A kernel that its agent is BUSY with is not stuck. Their time begins anew. It is
+    ``kernels.status_changed``: that of the step itself, not of what an agent told since.
+    """
+    statuses, of_kernels = step
+    in_step = kernels.c.status.in_(of_kernels)
+    silent = and_(in_step, kernels.c.status_changed < now - older_than, kernels.c.id.not_in(busy))
+    stuck = await locked(
+        connection,
+        and_(
+            sessions.c.status.in_(statuses),
+            sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
+        ),
+    )
+    again = await _one_try_more(connection, stuck) if stuck else []
+    if again:
+        await connection.execute(
+            update(kernels)
+            .where(kernels.c.session_id.in_(again), in_step)
+            .values(status_changed=now)
+        )
+    return again
+
+
+async def _one_try_more(connection: AsyncConnection, session_ids: Collection[UUID]) -> list[UUID]:
     """Count a try of each session, under lock; returns those that have it.
 
     The others had their last: they go back to PENDING and their kernels lose their agents,
@@ -41,7 +80,7 @@ async def one_try_more(connection: AsyncConnection, session_ids: Collection[UUID
         .returning(
             sessions.c.id,
             tries.label("tries"),
-            all_kernels_in({KernelStatus.CREATING}).label("none_runs"),
+            all_kernels_in(_NOT_YET_RUNNING).label("none_runs"),
         )
     )
     again: list[UUID] = []

@@ -17,7 +17,7 @@ from bai_manager.models.session import kernels, sessions
 from bai_manager.repositories.agent_sums import resync_agents_of
 from bai_manager.repositories.allocation import expired, write_outcome
 from bai_manager.repositories.history import time_under_lock, with_history
-from bai_manager.repositories.retrying import one_try_more
+from bai_manager.repositories.retrying import stuck_again
 from bai_manager.repositories.session_writes import cancel_pending
 from bai_manager.repositories.snapshot import load_snapshot, schedulable_groups
 from bai_manager.repositories.starting import load_starts
@@ -190,28 +190,23 @@ class SchedulerRepository:
         they wait again instead.
         """
         async with self._phase(Phase.CREATING) as connection:
-            now = clock()
-            silent = and_(
-                kernels.c.status == _K.CREATING,
-                kernels.c.status_changed < now - older_than,
-                kernels.c.id.not_in(busy),
-            )
-            stuck = await locked(
+            again = await stuck_again(
                 connection,
-                and_(
-                    sessions.c.status == _S.CREATING,
-                    sessions.c.id.in_(select(kernels.c.session_id).where(silent)),
-                ),
+                ({_S.CREATING}, {_K.CREATING}),
+                busy=busy,
+                older_than=older_than,
+                now=clock(),
             )
-            again = await one_try_more(connection, stuck) if stuck else []
-            if not again:
-                return []
-            await connection.execute(
-                update(kernels)
-                .where(kernels.c.session_id.in_(again), kernels.c.status == _K.CREATING)
-                .values(status_changed=now)
-            )
-            return await load_starts(connection, sessions.c.id.in_(again))
+            return await load_starts(connection, sessions.c.id.in_(again)) if again else []
+
+    async def retry_preparing(self, *, older_than: timedelta, clock: Clock) -> None:
+        """Count a try of PREPARING and PULLING sessions that have not come further for so long.
+
+        Every pass asks for their images again; after the last try they wait again instead.
+        """
+        async with self._phase(Phase.PREPARING) as connection:
+            step = {_S.PREPARING, _S.PULLING}, {_K.PREPARING, _K.PULLING}
+            await stuck_again(connection, step, older_than=older_than, now=clock())
 
     async def set_network(self, session_id: UUID, network_id: str) -> None:
         async with self._database.transaction() as connection:

@@ -8,14 +8,17 @@ along a sorted list up to the first that fits.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
+from itertools import chain, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from bai_manager.sokovan.quota import ZERO
+from bai_manager.sokovan.quota import ZERO, plain
+from bai_manager.sokovan.ranking import Ranking, fitting
 from bai_manager.types.resource_slot import ResourceSlot
 
 if TYPE_CHECKING:
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from bai_manager.sokovan.ranking import Preference
     from bai_manager.sokovan.snapshot import AgentSnapshot, SchedulingConfig
 
 RequirementKey: TypeAlias = "tuple[str, int, tuple[tuple[str, Decimal], ...]]"
-Preference: TypeAlias = "tuple[Decimal | int, ...]"
+
+_FEW: Final = 8
 
 
 class Prefer(IntEnum):
@@ -54,13 +59,18 @@ class Requirement:
     def wanted(self) -> tuple[tuple[str, Decimal], ...]:
         return tuple((slot, amount) for slot, amount in self.slots.items() if amount > 0)
 
+    @cached_property
+    def _amounts(self) -> dict[str, Decimal]:
+        return dict(self.slots)
+
     def takes_at_least(self, other: Requirement) -> bool:
         """Whether only agents that could hold ``other`` could hold this."""
-        slots = self.slots
-        return (
-            self.architecture == other.architecture
-            and len(self.kernel_ids) >= len(other.kernel_ids)
-            and all(slot in slots and slots[slot] >= amount for slot, amount in other.wanted)
+        amounts = self._amounts
+        for slot, amount in other.wanted:
+            if slot not in amounts or amounts[slot] < amount:
+                return False
+        return self.architecture == other.architecture and len(self.kernel_ids) >= len(
+            other.kernel_ids
         )
 
 
@@ -77,6 +87,7 @@ class AgentState:
         "overcommitted",
         "remaining",
         "replicas",
+        "words",
     )
 
     def __init__(self, agent: AgentSnapshot) -> None:
@@ -92,6 +103,13 @@ class AgentState:
         self.overcommitted = any(left < 0 for left in self.remaining.values())
         self.containers = agent.container_count
         self.replicas = dict(agent.endpoint_replicas)
+        self.words: dict[str, str] = {}
+
+    def told(self, slot: str) -> str:
+        """Write how much of a slot remains; kept until it changes, as messages repeat it."""
+        if slot not in self.words:
+            self.words[slot] = plain(self.remaining.get(slot, ZERO))
+        return self.words[slot]
 
     def snapshot(self) -> AgentSnapshot:
         """Describe the agent as it is now."""
@@ -114,28 +132,6 @@ def _left(available: Decimal, occupied: Decimal) -> Decimal:
     if available.is_nan() or occupied.is_nan():
         return ZERO
     return available - occupied if available.is_finite() else available
-
-
-class _Ranking:
-    """Agents by preference, the best first, equals by id."""
-
-    def __init__(
-        self, agents: Iterable[AgentState], preference: Callable[[AgentState], Preference]
-    ) -> None:
-        self._preference = preference
-        self._entries = sorted((preference(agent), agent.id) for agent in agents)
-        by_id = {agent.id: agent for agent in agents}
-        self.agents = [by_id[agent_id] for _, agent_id in self._entries]
-
-    def remove(self, agent: AgentState) -> None:
-        place = bisect_left(self._entries, (self._preference(agent), agent.id))
-        del self._entries[place], self.agents[place]
-
-    def insert(self, agent: AgentState) -> None:
-        entry = (self._preference(agent), agent.id)
-        place = bisect_left(self._entries, entry)
-        self._entries.insert(place, entry)
-        self.agents.insert(place, agent)
 
 
 class PoolMark(NamedTuple):
@@ -166,8 +162,11 @@ class AgentPool:
         self.last_given = config.round_robin_after
         self._prefer = prefer
         self._resource_priority = config.resource_priority
-        self._rankings: dict[str, dict[tuple[frozenset[str], frozenset[str]], _Ranking]] = {
-            state.architecture: {} for state in states
+        self._by_architecture: defaultdict[str, list[AgentState]] = defaultdict(list)
+        for state in states:
+            self._by_architecture[state.architecture].append(state)
+        self._rankings: dict[str, dict[tuple[frozenset[str], frozenset[str]], Ranking]] = {
+            architecture: {} for architecture in self._by_architecture
         }
 
     @property
@@ -186,19 +185,29 @@ class AgentPool:
             return self._first_designated(requirement, designated)
         if requirement.architecture not in self._rankings:
             return None
-        agents = self._ranking(requirement).agents
-        if self._prefer is Prefer.ID and self.last_given is not None:
-            turn = bisect_right(agents, self.last_given, key=attrgetter("id"))
-            agents = agents[turn:] + agents[:turn]
-        if endpoint_id is not None:
-            # The sort is stable: among agents with equally many replicas the ranking decides.
-            agents = sorted(agents, key=lambda agent: agent.replicas.get(endpoint_id, 0))
-        return self._first_that_fits(agents, requirement)
+        most = self._most_containers(requirement)
+        found = self._ranking(requirement).fitting(requirement, most)
+        if self._prefer is Prefer.ID:
+            return self._next_in_turn(requirement, list(islice(found, _FEW)))
+        if endpoint_id is None:
+            return next(found, None)
+        return min(found, key=lambda agent: agent.replicas.get(endpoint_id, 0), default=None)
+
+    def _next_in_turn(
+        self, requirement: Requirement, some: Sequence[AgentState]
+    ) -> AgentState | None:
+        """Choose who follows the last; ``some`` of those that fit are all, if they are few."""
+        last = self.last_given or ""
+        if len(some) < _FEW:
+            return min(some, key=lambda agent: (agent.id <= last, agent.id), default=None)
+        agents = self._by_architecture[requirement.architecture]
+        turn = bisect_right(agents, last, key=attrgetter("id"))
+        round_ = chain(agents[turn:], agents[:turn])
+        return next(fitting(round_, requirement, self._most_containers(requirement)), None)
 
     def fits(self, agent: AgentState, requirement: Requirement) -> bool:
-        return (
-            agent.architecture == requirement.architecture
-            and self._first_that_fits([agent], requirement) is agent
+        return agent.architecture == requirement.architecture and agent in fitting(
+            [agent], requirement, self._most_containers(requirement)
         )
 
     def take(self, agent: AgentState, requirement: Requirement, endpoint_id: UUID | None) -> None:
@@ -225,11 +234,12 @@ class AgentPool:
     def _change(
         self, agent: AgentState, requirement: Requirement, endpoint_id: UUID | None, sign: int
     ) -> None:
-        moving = () if self._prefer is Prefer.ID else self._rankings[agent.architecture].values()
+        moving = self._rankings[agent.architecture].values()
         for ranking in moving:
             ranking.remove(agent)
         for slot, amount in requirement.wanted:
             agent.remaining[slot] -= sign * amount
+        agent.words.clear()
         kernels = sign * len(requirement.kernel_ids)
         agent.containers += kernels
         if endpoint_id is not None:
@@ -243,45 +253,27 @@ class AgentPool:
         known = (self.agents[agent_id] for agent_id in designated if agent_id in self.agents)
         return next((agent for agent in known if self.fits(agent, requirement)), None)
 
-    def _first_that_fits(
-        self, agents: Iterable[AgentState], requirement: Requirement
-    ) -> AgentState | None:
-        """Walk along: the innermost loop of a pass, plain on purpose."""
-        wanted = requirement.wanted
-        most = None
-        if self.max_containers is not None:
-            most = self.max_containers - len(requirement.kernel_ids)
-        for agent in agents:
-            remaining = agent.remaining
-            for slot, amount in wanted:
-                if slot not in remaining or remaining[slot] < amount:
-                    break
-            else:
-                if not agent.overcommitted and (most is None or agent.containers <= most):
-                    return agent
-        return None
+    def _most_containers(self, requirement: Requirement) -> int | None:
+        """How many an agent may have to take those of the requirement."""
+        if self.max_containers is None:
+            return None
+        return self.max_containers - len(requirement.kernel_ids)
 
-    def _ranking(self, requirement: Requirement) -> _Ranking:
+    def _ranking(self, requirement: Requirement) -> Ranking:
         named = frozenset(requirement.slots)
         wanted = frozenset(slot for slot, _ in requirement.wanted)
         rankings = self._rankings[requirement.architecture]
         ranking = rankings.get((named, wanted))
         if ranking is None:
-            agents = [
-                agent
-                for agent in self.agents.values()
-                if agent.architecture == requirement.architecture
-            ]
-            ranking = rankings[named, wanted] = _Ranking(agents, self._preference(named, wanted))
+            agents = self._by_architecture[requirement.architecture]
+            ranking = rankings[named, wanted] = Ranking(agents, self._preference(named, wanted))
         return ranking
 
     def _preference(
         self, named: frozenset[str], wanted: frozenset[str]
     ) -> Callable[[AgentState], Preference]:
-        if self._prefer is Prefer.ID:
-            return lambda _agent: ()
         order = by_resource_priority(named, self._resource_priority)
-        sign = self._prefer.value
+        sign = self._prefer.value or Prefer.MOST_LEFT.value
 
         def preference(agent: AgentState) -> Preference:
             remaining = agent.remaining

@@ -8,9 +8,9 @@ Slots are compared one by one (``reference/value-types.md`` §2.3): a limit is k
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bai_manager.sokovan.snapshot import NO_SLOTS, KeypairLimits
 
@@ -117,11 +117,13 @@ def plain(amount: Decimal) -> str:
 
 def _over(amount: Decimal, limit: Decimal) -> bool:
     """Compare; an amount or limit that is no number does not keep."""
-    return amount.is_nan() or limit.is_nan() or amount > limit
+    try:
+        return amount > limit
+    except InvalidOperation:
+        return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitUse:
+class LimitUse(NamedTuple):
     """A resource limit and what counts against it already.
 
     ``unnamed`` is the limit of a slot that ``limit`` does not name: 0 for policies, Infinity for

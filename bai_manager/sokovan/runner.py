@@ -49,6 +49,7 @@ _STARTING: Final = frozenset(
         SessionStatus.CREATING,
     }
 )
+_FETCHING: Final = frozenset({SessionStatus.PREPARING, SessionStatus.PULLING})
 _ON_AGENT: Final = frozenset(
     {KernelStatus.CREATING, KernelStatus.RUNNING, KernelStatus.TERMINATING}
 )
@@ -67,6 +68,7 @@ class SchedulerStore(Protocol):
     async def begin_preparing(self, *, clock: Clock) -> bool: ...
     async def kernels_in(self, statuses: Collection[KernelStatus]) -> list[KernelRow]: ...
     async def kernels_by_id(self, kernel_ids: Collection[UUID]) -> list[KernelRow]: ...
+    async def retry_preparing(self, *, older_than: timedelta, clock: Clock) -> None: ...
     async def starts(self, statuses: Collection[Status]) -> list[SessionStart]: ...
     async def mark_pulled(
         self, session_id: UUID, kernel_ids: Collection[UUID], *, clock: Clock
@@ -145,6 +147,8 @@ class SchedulerRunner:
         if SessionStatus.PENDING in statuses:
             await self._store.schedule(schedule, clock=self._clock)
             statuses = await self._store.statuses()
+        if statuses & _FETCHING:
+            await self._store.retry_preparing(older_than=self._stuck_after, clock=self._clock)
         if statuses & _STARTING:
             await self._prepare()
             await self._start()
@@ -160,8 +164,7 @@ class SchedulerRunner:
     async def _prepare(self) -> None:
         """Ask agents for the images of sessions that were given a place."""
         await self._store.begin_preparing(clock=self._clock)
-        waiting = {SessionStatus.PREPARING, SessionStatus.PULLING}
-        for start in await self._store.starts(waiting):
+        for start in await self._store.starts(_FETCHING):
             await self._pull(start)
 
     async def _pull(self, start: SessionStart) -> None:

@@ -19,16 +19,16 @@ from bai_manager.types.resource_slot import ResourceSlot, Shortage
 from bai_manager.types.status import ClusterMode, SessionType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from bai_manager.sokovan.pool import AgentState, PoolMark, RequirementKey
     from bai_manager.sokovan.snapshot import PendingSession, Snapshot
 
-SUMMARIZED_AGENTS: Final = 10
+SUMMARIZED_AGENTS: Final = 5
 """A message is a column that people read; ``explain`` tells about every agent."""
 _NAMED_AGENTS: Final = 3
-_REMEMBERED: Final = 32
+_REMEMBERED: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +72,7 @@ def selector_for(strategy: str) -> Selector:
     return _SELECTORS.get(strategy, _CONCENTRATED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentShortfall:
+class AgentShortfall(NamedTuple):
     """Why one agent cannot hold a requirement now: any of the three.
 
     ``containers_missing`` is how many of its containers would have to end.
@@ -88,15 +87,21 @@ class AgentShortfall:
     @property
     def reason(self) -> str:
         """What it has, without its name: goes on after *has* or *have*."""
+        asked = {slot: plain(requested) for slot, requested, _ in self.shortages}
+        available = {slot: plain(left) for slot, _, left in self.shortages}
+        return self.describe(asked, available.__getitem__)
+
+    def describe(self, asked: Mapping[str, str], available: Callable[[str], str]) -> str:
+        """Make the reason of amounts that are written out already."""
         if self.wrong_architecture is not None:
             return f"another architecture: {self.wrong_architecture}"
         reasons = []
         if self.shortages:
-            slots = "; ".join(
-                f"{slot}: requested={plain(requested)}, available={plain(available)}"
-                for slot, requested, available in self.shortages
-            )
-            reasons.append(f"insufficient resources: {slots}")
+            slots = [
+                f"{slot}: requested={asked.get(slot, '0')}, available={available(slot)}"
+                for slot, _, _ in self.shortages
+            ]
+            reasons.append(f"insufficient resources: {'; '.join(slots)}")
         if self.containers_missing:
             reasons.append(
                 f"too many containers: limit={self.max_containers}, "
@@ -190,10 +195,10 @@ class AgentSelection:
     def place(self, session: PendingSession) -> Placement | NoPlacement:
         """Find an agent for every requirement and put the kernels there, or change nothing.
 
-        A request that was refused is refused again without a search as long as nothing changed,
-        and if it needs one agent only, so is every request for as much or more, for the rest of
-        the pass: agents only get fuller. (For several agents that does not follow, as a fuller
-        agent may turn the choice for an earlier kernel to the better.)
+        A request that was refused is refused again without a search as long as nothing changed.
+        A kernel that no agent could hold is refused for the rest of the pass, and so is each that
+        wants as much or more: agents only get fuller. (That goes for the first kernel of several;
+        what becomes of the others depends on where those before them went.)
         """
         try:
             needed = requirements(session)
@@ -205,7 +210,7 @@ class AgentSelection:
         if refusal is not None and version == self.pool.version:
             return refusal
         alone = len(needed) == 1
-        if alone and (refusal is not None or self._is_too_large(session, needed[0])):
+        if (alone and refusal is not None) or self._is_too_large(needed[0]):
             refusal = self._refusal(session, needed, 0)
         else:
             placement, failed = self._take_all(session, needed)
@@ -213,16 +218,19 @@ class AgentSelection:
                 return placement
             refusal = self._refusal(session, needed, failed)
             self.withdraw(placement)
-            if alone and not session.designated_agent_ids:
+            if failed == 0 and not session.designated_agent_ids:
                 self._remember(needed[0])
         self._refused[question] = self.pool.version, refusal
         return refusal
 
-    def _is_too_large(self, session: PendingSession, requirement: Requirement) -> bool:
-        """Whether as much, or less, found no agent before; for any agent, not certain ones."""
-        if session.designated_agent_ids:
-            return False
-        return any(requirement.takes_at_least(other) for other in self._too_large)
+    def _is_too_large(self, requirement: Requirement) -> bool:
+        """Whether as much, or less, found no agent before."""
+        for place, other in enumerate(self._too_large):
+            if requirement.takes_at_least(other):
+                # What has just refused one is likely to refuse the next.
+                self._too_large.insert(0, self._too_large.pop(place))
+                return True
+        return False
 
     def _remember(self, requirement: Requirement) -> None:
         """Keep the smallest of what found no agent; a bounded number, each a saved search."""
@@ -283,11 +291,13 @@ class AgentSelection:
 
         Only of ``designated`` ones if there are any; those that are not here are left out.
         """
-        for agent in self.pool.agents.values():
-            if not designated or agent.id in designated:
-                shortfall = self._shortfall(agent, requirement)
-                if shortfall is not None:
-                    yield shortfall
+        agents = self.pool.agents
+        if designated:
+            agents = {one: agents[one] for one in sorted({*designated}) if one in agents}
+        for agent in agents.values():
+            shortfall = self._shortfall(agent, requirement)
+            if shortfall is not None:
+                yield shortfall
 
     def _could_hold(self, agent_id: str, requirement: Requirement, own: Placement) -> bool:
         """Whether it could if it ran nothing but the kernels of the same session."""
@@ -328,44 +338,44 @@ class AgentSelection:
 
     def _details(self, requirement: Requirement, designated: Sequence[str]) -> str:
         """Count agents by reason: ``1x Agent i-1 has insufficient resources: ...``."""
+        pool = self.pool
+        asked = {slot: plain(amount) for slot, amount in requirement.slots.items()}
         found = self._shortfalls(requirement, designated)
         right = (one for one in found if designated or one.wrong_architecture is None)
         agents: defaultdict[str, list[str]] = defaultdict(list)
         for shortfall in islice(right, SUMMARIZED_AGENTS):
-            agents[shortfall.reason].append(shortfall.agent_id)
+            told = pool.agents[shortfall.agent_id].told
+            reason = shortfall.describe(asked, told)
+            agents[reason].append(shortfall.agent_id)
         parts = [_counted(ids, f" {reason}") for reason, ids in agents.items()]
-        missing = [agent_id for agent_id in designated if agent_id not in self.pool.agents]
+        missing = [agent_id for agent_id in designated if agent_id not in pool.agents]
         if missing:
             parts.append(f"{_counted(missing, ' not joined')} resource group {self._scaling_group}")
-        if any(True for _ in right):
+        if next(right, None) is not None:
             parts.append("and others")
         return ", ".join(parts)
 
     def _shortfall(self, agent: AgentState, requirement: Requirement) -> AgentShortfall | None:
         if agent.architecture != requirement.architecture:
-            return AgentShortfall(agent_id=agent.id, wrong_architecture=agent.architecture)
+            return AgentShortfall(agent.id, wrong_architecture=agent.architecture)
         shortages = _shortages(agent, requirement)
         limit = self.pool.max_containers
-        kernels = len(requirement.kernel_ids)
-        missing = 0 if limit is None else max(0, agent.containers + kernels - limit)
+        missing = 0
+        if limit is not None:
+            missing = max(0, agent.containers + len(requirement.kernel_ids) - limit)
         if not shortages and not missing:
             return None
-        return AgentShortfall(
-            agent_id=agent.id,
-            shortages=shortages,
-            containers_missing=missing,
-            max_containers=limit,
-        )
+        return AgentShortfall(agent.id, None, shortages, missing, limit)
 
 
 def _shortages(agent: AgentState, requirement: Requirement) -> tuple[Shortage, ...]:
     """Every slot in which less remains than is requested; an overdrawn one also if none is."""
     remaining = agent.remaining
-    short = [
-        Shortage(slot, amount, remaining.get(slot, ZERO))
-        for slot, amount in requirement.wanted
-        if remaining.get(slot, ZERO) < amount
-    ]
+    short = []
+    for slot, amount in requirement.wanted:
+        left = remaining.get(slot, ZERO)
+        if left < amount:
+            short.append(Shortage(slot, amount, left))
     if agent.overcommitted:
         named = {shortage.slot for shortage in short}
         short += [
@@ -373,7 +383,7 @@ def _shortages(agent: AgentState, requirement: Requirement) -> tuple[Shortage, .
             for slot, left in remaining.items()
             if left < 0 and slot not in named
         ]
-    return tuple(sorted(short))
+    return tuple(sorted(short) if len(short) > 1 else short)
 
 
 def _counted(agent_ids: Sequence[str], what: str) -> str:

@@ -16,7 +16,7 @@ from bai_manager.types.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView
     from typing import Self
 
     from bai_manager.types.json import JsonObject, JsonValue
@@ -201,6 +201,13 @@ class ResourceSlot(Mapping[str, Decimal]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._amounts
+
+    def keys(self) -> KeysView[str]:
+        """As of a dictionary: ``Mapping`` makes slower ones of what is above."""
+        return self._amounts.keys()
+
+    def items(self) -> ItemsView[str, Decimal]:
+        return self._amounts.items()
 
     def __add__(self, other: ResourceSlot) -> Self:
         amounts = dict(self._amounts)

@@ -1,14 +1,24 @@
 """Time a scheduling pass as its queue grows.
 
-Run ``pytest -m benchmark -s tests/benchmarks/bench_scheduler.py``: it prints seconds and growth
-ratios for 1,000 agents, and asserts only that every session was decided about.
+Run ``pytest -m benchmark -s tests/benchmarks/bench_scheduler.py``. Per load, strategy and length
+of the queue, for 1,000 agents, it prints
+
+- CPU seconds of the process, the best of ``TRIES`` runs on fresh snapshots, garbage collection
+  as it comes in a real pass, and how much of them that was;
+- calls of functions, which neither the machine nor its load changes;
+
+and how much each grew, beside what n log n allows. It asserts only that every session was
+decided about.
 """
 
 from __future__ import annotations
 
+import gc
 import random
-from time import perf_counter
-from typing import TYPE_CHECKING
+import sys
+from math import log
+from time import process_time
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.benchmark
 
 QUEUES = (1_000, 3_000, 10_000)
+TRIES = 3
 AGENTS = 1_000
 KEYPAIRS = 50
 COMMON_SHAPES = [slots(1, 2), slots(2, 8), slots(4, 16), slots(8, 32, cuda=1), slots(16, 64)]
@@ -95,18 +106,71 @@ def _snapshot(load: str, strategy: str, count: int) -> Snapshot:
     )
 
 
+class Cost(NamedTuple):
+    seconds: float
+    collecting: float
+    calls: int
+    started: int
+
+
 @pytest.mark.parametrize("strategy", ["concentrated", "dispersed", "roundrobin"])
 @pytest.mark.parametrize("load", LOADS)
 def test_seconds_and_growth(load: str, strategy: str) -> None:
-    before: float | None = None
+    say(f"\n{load}, {strategy}")
+    before: tuple[int, Cost] | None = None
     for count in QUEUES:
-        snapshot = _snapshot(load, strategy, count)
-        start = perf_counter()
+        cost = min(_timed(load, strategy, count) for _ in range(TRIES))
+        cost = cost._replace(calls=_calls(_snapshot(load, strategy, count)))
+        line = (
+            f"{count:7} waiting, {cost.started:5} started: {cost.seconds:6.2f} s"
+            f" ({cost.collecting:.2f} s of it gc), {cost.calls:9} calls"
+        )
+        if before is not None:
+            fewer, less = before
+            allowed = count * log(count) / (fewer * log(fewer))
+            line += (
+                f"; grew x{cost.seconds / less.seconds:.2f} in time,"
+                f" x{cost.calls / less.calls:.2f} in calls, n log n x{allowed:.2f}"
+            )
+        say(line)
+        before = count, cost
+
+
+def _timed(load: str, strategy: str, count: int) -> Cost:
+    snapshot = _snapshot(load, strategy, count)
+    collecting = 0.0
+
+    def collected(phase: str, _info: object) -> None:
+        nonlocal collecting
+        collecting += -process_time() if phase == "start" else process_time()
+
+    gc.collect()
+    gc.callbacks.append(collected)
+    try:
+        start = process_time()
         outcome = schedule(snapshot)
-        seconds = perf_counter() - start
-        growth = "" if before is None else f", x{seconds / before:.1f}"
-        started = len(outcome.allocations)
-        line = f"{load}, {strategy}: {count:6} waiting: {seconds:6.2f} s, {started} started{growth}"
-        print(line)  # noqa: T201 - what a benchmark is for
-        assert started + len(outcome.failures) == count
-        before = seconds
+        seconds = process_time() - start
+    finally:
+        gc.callbacks.remove(collected)
+    started = len(outcome.allocations)
+    assert started + len(outcome.failures) == count
+    return Cost(seconds, collecting, 0, started)
+
+
+def _calls(snapshot: Snapshot) -> int:
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        schedule(snapshot)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def say(line: str) -> None:
+    print(line)  # noqa: T201 - what a benchmark is for

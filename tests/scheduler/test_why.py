@@ -169,8 +169,12 @@ def test_a_person_reads_what_to_do_and_findings_have_an_exit_code(ask: Ask) -> N
         0,
         ["Verdict", "would start in the next pass, on i-local"],
     )
-    bad = ask("alice", "session", "fits", "--image", "python", "-r", "cpu=64", "-o", "table")
+    huge = ("-r", "cpu=64", "-r", "mem=512g", "-o", "table")
+    bad = ask("alice", "session", "fits", "--image", "python", *huge)
     assert bad.code == 8
+    assert "no available agents [waiting does not help]" in bad.out
+    assert " left, 64 asked; mem: " in bad.out
+    assert " left, 512g asked (could not even when empty)" in bad.out
     assert "Smallest change  ask for cpu=" in bad.out
 
 

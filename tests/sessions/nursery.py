@@ -87,6 +87,7 @@ _WRITES = {
     SchedulerRepository: (
         "schedule",
         "begin_preparing",
+        "retry_preparing",
         "mark_pulled",
         "claim_starts",
         "reclaim_stuck",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sessions.steps import check_steps, every_step
 from tests.sessions.system import check_consistent
 
 if TYPE_CHECKING:
@@ -112,6 +113,13 @@ def test_whatever_eight_processes_do_by_chance_all_stays_consistent(system: Syst
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     chance = random.Random(seed)
     owner = system.add_user(f"chance-{seed}", max_concurrent_sessions=6)
+    with every_step(system) as steps:
+        _act_by_chance(system, chance, owner)
+    check_consistent_after_list(system)
+    check_steps(steps)
+
+
+def _act_by_chance(system: System, chance: random.Random, owner: dict[str, str]) -> None:
     running: list[Child] = []
     codes: Counter[int] = Counter()
     unexpected = []
@@ -131,7 +139,6 @@ def test_whatever_eight_processes_do_by_chance_all_stays_consistent(system: Syst
         if not _is_expected(done):
             unexpected.append(done)
     assert unexpected == []
-    check_consistent_after_list(system)
     assert codes[0] > codes[-9] > 0
 
 

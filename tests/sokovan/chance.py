@@ -165,3 +165,6 @@ seeds: Final = st.integers(0, 2**32)
 worlds: Final = st.builds(
     make_world, seed=seeds, sessions=st.integers(0, 12), agents=st.integers(0, 6)
 )
+crowds: Final = st.builds(
+    make_world, seed=seeds, sessions=st.integers(5, 30), agents=st.integers(5, 25)
+)

@@ -6,13 +6,15 @@ from dataclasses import replace
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from hypothesis import given, settings
 
+from bai_manager.sokovan import pool, ranking
 from bai_manager.sokovan.explain import explain, fits
 from bai_manager.sokovan.scheduling import Allocation, SchedulingPass, schedule
 from bai_manager.types.resource_slot import ResourceSlot
-from tests.sokovan.chance import make_request, seeds, worlds
+from tests.sokovan.chance import crowds, make_request, seeds, worlds
 from tests.sokovan.plain import plain_schedule
 
 if TYPE_CHECKING:
@@ -37,6 +39,18 @@ def test_a_pass_decides_as_the_plain_rules_do(snapshot: Snapshot) -> None:
         one.session_id: [failed.name for failed in one.failed_predicates]
         for one in outcome.failures
     } == plain.refused
+
+
+@every_world(100)
+@given(crowds)
+def test_a_search_by_runs_finds_whom_a_walk_along_all_agents_finds(snapshot: Snapshot) -> None:
+    with patch.object(ranking, "_USUAL", 1), patch.object(pool, "_FEW", 2):
+        outcome = schedule(snapshot)
+
+    assert {
+        one.session_id: {kernel: by.agent_id for kernel, by in one.kernels.items()}
+        for one in outcome.allocations
+    } == plain_schedule(snapshot).started
 
 
 @every_world()

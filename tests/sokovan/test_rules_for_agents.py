@@ -283,7 +283,7 @@ REFUSALS: dict[str, tuple[Snapshot, type[SchedulingError], str, str]] = {
         world(
             [session(1, slots(4), designated=())],
             [
-                *(agent(f"i-{n}", slots(2)) for n in range(5)),
+                *(agent(f"i-{n}", slots(2)) for n in range(4)),
                 agent("j", slots(8), containers=1),
                 agent("other", architecture="aarch64"),
             ],
@@ -291,7 +291,7 @@ REFUSALS: dict[str, tuple[Snapshot, type[SchedulingError], str, str]] = {
         ),
         NoAvailableAgentError,
         "DispersedAgentSelector",
-        PREFIX + "(no available agents. Details: 5x Agents i-0, i-1, i-2, ... have insufficient "
+        PREFIX + "(no available agents. Details: 4x Agents i-0, i-1, i-2, ... have insufficient "
         "resources: cpu: requested=4, available=2, 1x Agent j has too many containers: limit=1, "
         "to end=1)",
     ),
@@ -391,9 +391,9 @@ def test_a_request_refused_again_is_told_what_is_left_now() -> None:
     assert left == ["8)", "5)"]
 
 
-def test_a_message_looks_at_10_agents_however_many_there_are() -> None:
+def test_a_message_looks_at_5_agents_however_many_there_are() -> None:
     many = [agent(f"i-{n:03}", slots(1)) for n in range(500)]
     (failure,) = schedule(world([session(1, slots(2))], many)).failures
 
     assert failure.message.endswith("requested=2, available=1, and others)")
-    assert "10x Agents i-000, i-001, i-002, ... have" in failure.message
+    assert "5x Agents i-000, i-001, i-002, ... have" in failure.message

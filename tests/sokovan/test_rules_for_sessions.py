@@ -356,6 +356,15 @@ IN_CYCLE: dict[str, tuple[Snapshot, list[int]]] = {
         ),
         [1],
     ),
+    "state-machines §7.2 item 5: drf skips slots without end": (
+        world(
+            [session(1, access_key="busy"), session(2, access_key="idle")],
+            [agent("i", slots(8, tpu="Infinity"), slots(7))],
+            config=SchedulingConfig(scheduler="drf"),
+            occupancy=Occupancy(keypairs={"busy": slots(3, tpu=1), "idle": slots(2, tpu=9)}),
+        ),
+        [2],
+    ),
     "state-machines §7.2 item 5: drf is stable among equals": (
         world(
             [session(2, access_key="b"), session(1, access_key="a")],
