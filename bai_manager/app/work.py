@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from bai_manager.services.session.mounts import SessionMounts
     from bai_manager.services.session.request import SessionRequest
     from bai_manager.services.session.service import SessionService
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
     from bai_manager.services.session_app.service import SessionAppService
     from bai_manager.services.session_change.service import SessionChangeService
     from bai_manager.services.session_commit.service import SessionCommitService

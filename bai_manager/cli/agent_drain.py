@@ -19,10 +19,7 @@ from bai_manager.services.agent.actions import (
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
-    from bai_manager.services.agent.actions import (
-        DrainAgentActionResult,
-        UndrainAgentActionResult,
-    )
+    from bai_manager.services.agent.actions import DrainAgentActionResult, UndrainAgentActionResult
     from bai_manager.services.agent.types import OccupancyChange
 
 app = typer.Typer()

@@ -33,9 +33,7 @@ from bai_manager.cli.secret_io import (
     require_outlet,
     secret_file,
 )
-from bai_manager.cli.secret_io import (
-    shown as shown_secret,
-)
+from bai_manager.cli.secret_io import shown as shown_secret
 from bai_manager.cli.user_flags import given
 from bai_manager.cli.verbs import (
     FailFastOption,

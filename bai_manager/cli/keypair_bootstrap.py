@@ -10,10 +10,7 @@ from bai_manager.cli.keypair_columns import SCRIPT_FIELDS
 from bai_manager.cli.options import OwnerOption, cli_of
 from bai_manager.cli.output.rows import emit_object
 from bai_manager.errors import InvalidInput
-from bai_manager.services.keypair.actions import (
-    GetBootstrapScriptAction,
-    SetBootstrapScriptAction,
-)
+from bai_manager.services.keypair.actions import GetBootstrapScriptAction, SetBootstrapScriptAction
 
 if TYPE_CHECKING:
     from bai_manager.services.keypair.actions import BootstrapScriptActionResult

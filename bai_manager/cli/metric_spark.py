@@ -12,10 +12,7 @@ from bai_manager.cli.metric_units import amount_text
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.rows import emit_rows
 from bai_manager.cli.session_columns import LIST_COLUMNS
-from bai_manager.services.metric.actions import (
-    ContainerMetricAction,
-    ContainerMetricOptionalLabel,
-)
+from bai_manager.services.metric.actions import ContainerMetricAction, ContainerMetricOptionalLabel
 from bai_manager.services.metric.errors import NoSamples
 from bai_manager.services.metric.types import Dimension
 from bai_manager.services.session.types import SessionData

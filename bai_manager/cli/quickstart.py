@@ -15,10 +15,7 @@ from bai_manager.cli.options import cli_of
 from bai_manager.cli.output.columns import Column
 from bai_manager.cli.output.rows import emit_object
 from bai_manager.services.audit.actions import ListAuditLogsAction
-from bai_manager.services.session.actions import (
-    CreateSessionAction,
-    DestroySessionAction,
-)
+from bai_manager.services.session.actions import CreateSessionAction, DestroySessionAction
 from bai_manager.services.session_inside.actions import (
     DownloadFileAction,
     ExecuteSessionAction,
@@ -36,9 +33,7 @@ if TYPE_CHECKING:
 
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.runtime import Cli
-    from bai_manager.services.session_inside.actions import (
-        GetUsageActionResult,
-    )
+    from bai_manager.services.session_inside.actions import GetUsageActionResult
 
 app = typer.Typer(add_completion=False)
 

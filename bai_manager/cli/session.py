@@ -40,9 +40,7 @@ from bai_manager.types.status import SessionStatus
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
     from bai_manager.cli.output.options import OutputOptions
-    from bai_manager.services.session.actions import (
-        DestroySessionActionResult,
-    )
+    from bai_manager.services.session.actions import DestroySessionActionResult
     from bai_manager.services.session.types import SessionData
 
 app = typer.Typer(

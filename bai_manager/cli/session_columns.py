@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bai_manager.clients.agent.protocol import FileEntry
-    from bai_manager.services.session.actions import (
-        DestroySessionActionResult,
-    )
+    from bai_manager.services.session.actions import DestroySessionActionResult
     from bai_manager.services.session.types import SessionData
     from bai_manager.services.session_inside.actions import (
         DownloadFilesActionResult,

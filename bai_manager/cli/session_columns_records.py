@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
-    from bai_manager.services.session_change.actions import (
-        CheckedSession,
-    )
+    from bai_manager.services.session_change.actions import CheckedSession
     from bai_manager.services.session_record.actions import (
         GetAbusingReportActionResult,
         GetDependencyGraphActionResult,

@@ -18,18 +18,14 @@ from bai_manager.cli.options import (
     seconds,
 )
 from bai_manager.cli.output.rows import emit_object
-from bai_manager.cli.session_columns import (
-    EXECUTION_FIELDS,
-)
+from bai_manager.cli.session_columns import EXECUTION_FIELDS
 from bai_manager.cli.session_options import ImageArgument, emit_session
 from bai_manager.services.session.actions import (
     CreateSessionAction,
     DestroySessionAction,
     WaitSessionAction,
 )
-from bai_manager.services.session_inside.actions import (
-    ExecuteSessionAction,
-)
+from bai_manager.services.session_inside.actions import ExecuteSessionAction
 from bai_manager.types.clock import system_clock
 from bai_manager.types.duration import parse_time, parse_timedelta
 from bai_manager.types.names import unique_suffix
@@ -38,13 +34,9 @@ from bai_manager.types.status import ClusterMode, SessionType
 
 if TYPE_CHECKING:
     from bai_manager.actions.processor import ActionProcessor
-    from bai_manager.services.session.actions import (
-        CreateSessionActionResult,
-    )
+    from bai_manager.services.session.actions import CreateSessionActionResult
     from bai_manager.services.session.types import SessionData
-    from bai_manager.services.session_inside.actions import (
-        ExecuteSessionActionResult,
-    )
+    from bai_manager.services.session_inside.actions import ExecuteSessionActionResult
 
 app = typer.Typer()
 

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli.options import (
-    OwnerOption,
-    cli_of,
-)
+from bai_manager.cli.options import OwnerOption, cli_of
 from bai_manager.cli.output.rows import emit_object, emit_rows
 from bai_manager.cli.session_columns import (
     ARCHIVE_FIELDS,

@@ -37,10 +37,7 @@ if TYPE_CHECKING:
         GetDirectAccessInfoActionResult,
         GetStatusHistoryActionResult,
     )
-    from bai_manager.services.session_record.types import (
-        SessionMatch,
-        TimelineEntry,
-    )
+    from bai_manager.services.session_record.types import SessionMatch, TimelineEntry
 
 app = typer.Typer()
 

@@ -12,10 +12,7 @@ from bai_manager.cli.options import OwnerOption, WatchOption, cli_of
 from bai_manager.cli.output.columns import Column, slots_column, time_column
 from bai_manager.cli.output.rows import emit_object
 from bai_manager.cli.watch import shown
-from bai_manager.services.scheduler.actions import (
-    ExplainPendingAction,
-    FitSessionAction,
-)
+from bai_manager.services.scheduler.actions import ExplainPendingAction, FitSessionAction
 from bai_manager.services.session.actions import CreateSessionAction
 from bai_manager.types.names import unique_suffix
 from bai_manager.types.resource_slot import ResourceSlot, parse_assignments

@@ -36,9 +36,7 @@ from bai_manager.cli.secret_io import (
     read_password,
     secret_file,
 )
-from bai_manager.cli.secret_io import (
-    shown as shown_secret,
-)
+from bai_manager.cli.secret_io import shown as shown_secret
 from bai_manager.cli.user_columns import (
     CREATE_FIELDS,
     LIST_COLUMNS,

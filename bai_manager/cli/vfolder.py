@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bai_manager.cli import (
-    vfolder_quota,
-    vfolder_share,
-)
+from bai_manager.cli import vfolder_quota, vfolder_share
 from bai_manager.cli.completion import complete_user
 from bai_manager.cli.options import (
     FilterOption,

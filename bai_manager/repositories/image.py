@@ -30,9 +30,7 @@ from bai_manager.services.image.errors import (
 )
 from bai_manager.services.image.types import ImageUse, LimitsPatch, Registered, check_limits
 from bai_manager.services.session.errors import ImageNotFound, NoSuchArchitecture
-from bai_manager.services.session.types_request import (
-    ImageData,
-)
+from bai_manager.services.session.types_request import ImageData
 from bai_manager.types.image_ref import normalized_architecture
 from bai_manager.types.query import ID, INTEGER, TEXT, TIME, TRUTH, FieldKind
 from bai_manager.types.status import (

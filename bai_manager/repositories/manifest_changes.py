@@ -29,10 +29,7 @@ from bai_manager.services.project_resource_policy.types import (
     ProjectResourcePolicyChanges,
     ProjectResourcePolicySpec,
 )
-from bai_manager.services.resource_preset.types import (
-    ResourcePresetChanges,
-    ResourcePresetSpec,
-)
+from bai_manager.services.resource_preset.types import ResourcePresetChanges, ResourcePresetSpec
 from bai_manager.services.scaling_group.types import (
     ScalingGroupChanges,
     ScalingGroupSpec,

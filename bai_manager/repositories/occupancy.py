@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.sql.selectable import LateralFromClause
 
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
 
 KeyT = TypeVar("KeyT", bound="Hashable")
 SlotsOf: TypeAlias = "Mapping[KeyT, ResourceSlot]"

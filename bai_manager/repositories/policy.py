@@ -11,10 +11,7 @@ from bai_manager.models.domain import domains
 from bai_manager.models.group import association_groups_users, groups
 from bai_manager.models.user import keypairs, users
 from bai_manager.repositories.host_losses import HostLoss, host_losses
-from bai_manager.repositories.occupancy import (
-    known_slots,
-    load_committed,
-)
+from bai_manager.repositories.occupancy import known_slots, load_committed
 from bai_manager.repositories.policy_rehearsal import (
     Rehearsal,
     bound_by,
@@ -27,10 +24,7 @@ from bai_manager.repositories.resource_policy import (
     UserResourcePolicyRepository,
 )
 from bai_manager.repositories.snapshot import load_agents, load_config
-from bai_manager.repositories.stock import (
-    project_stocks,
-    user_stocks,
-)
+from bai_manager.repositories.stock import project_stocks, user_stocks
 from bai_manager.services.keypair_resource_policy.types import (
     KeypairResourcePolicyChanges,
     KeypairResourcePolicyData,
@@ -51,9 +45,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.repositories.policy_rehearsal import PolicyChanges, PolicyData
-    from bai_manager.services.project_resource_policy.types import (
-        ProjectResourcePolicyData,
-    )
+    from bai_manager.services.project_resource_policy.types import ProjectResourcePolicyData
     from bai_manager.sokovan.quota import CountUse
     from bai_manager.sokovan.snapshot import Owner
     from bai_manager.types.vfolder import HostPermissions

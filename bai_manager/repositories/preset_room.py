@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.services.resource_preset.types import ResourcePresetData
-    from bai_manager.services.session.types_request import (
-        OwnerData,
-    )
+    from bai_manager.services.session.types_request import OwnerData
     from bai_manager.sokovan.snapshot import AgentSnapshot, Limits, Occupancy
     from bai_manager.types.resource_slot import ResourceSlot
 

@@ -10,9 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bai_manager.models.agent import agents
 from bai_manager.models.resource_preset import resource_presets
-from bai_manager.models.scaling_group import (
-    scaling_groups,
-)
+from bai_manager.models.scaling_group import scaling_groups
 from bai_manager.models.session import sessions
 from bai_manager.repositories.query import Field, apply_query
 from bai_manager.repositories.scaling_group_scopes import (

@@ -50,13 +50,8 @@ if TYPE_CHECKING:
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.occupancy import QuotaState
     from bai_manager.repositories.rows import AnyRow
-    from bai_manager.services.session.types import (
-        KernelData,
-        SessionData,
-    )
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types import KernelData, SessionData
+    from bai_manager.services.session.types_request import SessionSpec
     from bai_manager.types.clock import Clock
     from bai_manager.types.query import Query
 

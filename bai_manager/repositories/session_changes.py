@@ -18,9 +18,7 @@ from bai_manager.services.session.errors import (
     SessionAlreadyExists,
     SessionNotFound,
 )
-from bai_manager.services.session_change.types import (
-    Transit,
-)
+from bai_manager.services.session_change.types import Transit
 from bai_manager.types.status import (
     SESSION_DEAD,
     KernelStatus,
@@ -40,12 +38,8 @@ if TYPE_CHECKING:
     from bai_manager.clients.agent.protocol import KernelCreationInfo
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.rows import AnyRow
-    from bai_manager.services.session.types import (
-        SessionData,
-    )
-    from bai_manager.services.session_change.types import (
-        SessionChanges,
-    )
+    from bai_manager.services.session.types import SessionData
+    from bai_manager.services.session_change.types import SessionChanges
     from bai_manager.types.clock import Clock
 
 

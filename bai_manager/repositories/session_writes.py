@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
 
 
 async def insert_session(connection: AsyncConnection, spec: SessionSpec) -> None:

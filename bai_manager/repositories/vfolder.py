@@ -39,10 +39,7 @@ from bai_manager.types.status import (
     VFolderStatus,
     VFolderUsageMode,
 )
-from bai_manager.types.vfolder import (
-    VFolderID,
-    VFolderPermission,
-)
+from bai_manager.types.vfolder import VFolderID, VFolderPermission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -14,10 +14,7 @@ from bai_manager.repositories.vfolder_access import allowed_hosts
 from bai_manager.repositories.vfolder_limits import check_count, check_name_is_free, lock_owner
 from bai_manager.repositories.vfolder_rbac import register_folder, revoke_folder
 from bai_manager.repositories.vfolder_rows import check_status, get_folder_row, lock_folder
-from bai_manager.services.vfolder.errors import (
-    OwnerUnfit,
-    VFolderInvalidParameter,
-)
+from bai_manager.services.vfolder.errors import OwnerUnfit, VFolderInvalidParameter
 from bai_manager.types.status import (
     VFOLDER_READABLE,
     VFOLDER_UPDATABLE,

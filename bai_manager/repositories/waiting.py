@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from bai_manager.repositories.database import Database
     from bai_manager.repositories.occupancy import QuotaState
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
     from bai_manager.sokovan.snapshot import Snapshot
 
 

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bai_manager.types.choice import Choice
-from bai_manager.types.vfolder import (
-    VFOLDER_PERMISSION_DELETABLE,
-    VFOLDER_PERMISSION_WRITABLE,
-)
+from bai_manager.types.vfolder import VFOLDER_PERMISSION_DELETABLE, VFOLDER_PERMISSION_WRITABLE
 
 if TYPE_CHECKING:
     from uuid import UUID

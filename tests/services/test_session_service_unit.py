@@ -30,19 +30,14 @@ from bai_manager.services.session.errors import (
 )
 from bai_manager.services.session.request import SessionRequest
 from bai_manager.services.session.service import SessionService
-from bai_manager.services.session.types_request import (
-    ImageData,
-    OwnerData,
-)
+from bai_manager.services.session.types_request import ImageData, OwnerData
 from bai_manager.sokovan.snapshot import AgentSnapshot, KeypairLimits, Limits, Occupancy
 from bai_manager.types.errors import InvalidName, UnknownResourceSlot
 from bai_manager.types.resource_slot import ResourceSlot
 from bai_manager.types.status import ClusterMode, SessionStatus, SessionType
 
 if TYPE_CHECKING:
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GIB, MIB = 1 << 30, 1 << 20

@@ -16,10 +16,7 @@ from bai_manager.models.session import sessions
 from bai_manager.repositories.database import Database
 from bai_manager.repositories.idle import IdleRepository
 from bai_manager.repositories.session import SessionRepository
-from bai_manager.services.session_idle.actions import (
-    EndIdleSessionsAction,
-    ListIdleChecksAction,
-)
+from bai_manager.services.session_idle.actions import EndIdleSessionsAction, ListIdleChecksAction
 from bai_manager.services.session_idle.errors import ManagerLeads
 from bai_manager.services.session_idle.service import SessionIdleService
 from bai_manager.sokovan.gate import ClusterScheduler

@@ -12,10 +12,7 @@ import pytest
 
 from bai_manager.cli.session_prompt import Prompt, wants_more, wants_more_shell
 from bai_manager.errors import Unreachable
-from bai_manager.services.session_inside.actions import (
-    ExecuteSessionAction,
-    InterruptSessionAction,
-)
+from bai_manager.services.session_inside.actions import ExecuteSessionAction, InterruptSessionAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,7 @@ from bai_manager.cli.session_columns_records import tree_of
 from bai_manager.clients.live.abuse import report_in
 from bai_manager.services.session_inside.files import ArchiveUnusable, one_archive
 from bai_manager.services.session_record.actions import GetDependencyGraphActionResult
-from bai_manager.services.session_record.types import (
-    GraphNode,
-)
+from bai_manager.services.session_record.types import GraphNode
 from bai_manager.types.status import SessionStatus
 
 

@@ -21,9 +21,7 @@ from bai_manager.services.session.mounts import (
     plan_mounts,
     refuse_overlapping_sources,
 )
-from bai_manager.services.session.types_request import (
-    OwnerData,
-)
+from bai_manager.services.session.types_request import OwnerData
 from bai_manager.services.vfolder.errors import (
     InsufficientStoragePermission,
     TooManyVFoldersFound,

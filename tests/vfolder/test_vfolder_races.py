@@ -17,10 +17,7 @@ from bai_manager.models.resource_policy import user_resource_policies
 from bai_manager.models.session import sessions
 from bai_manager.models.vfolder import vfolders
 from bai_manager.repositories.session_mounts import hold_folders
-from bai_manager.services.vfolder.actions import (
-    CreateVFolderAction,
-    DeleteVFolderAction,
-)
+from bai_manager.services.vfolder.actions import CreateVFolderAction, DeleteVFolderAction
 from bai_manager.services.vfolder.errors import (
     TooManyVFolders,
     VFolderAlreadyExists,

@@ -25,10 +25,7 @@ from bai_manager.clients.storage_proxy.errors import (
 )
 from bai_manager.clients.storage_proxy.http_uploads import HttpUploads
 from bai_manager.clients.storage_proxy.paths import join, split_path
-from bai_manager.clients.storage_proxy.protocol import (
-    EntryKind,
-    TaskState,
-)
+from bai_manager.clients.storage_proxy.protocol import EntryKind, TaskState
 from bai_manager.clients.storage_proxy.wire import Timeouts, Wire
 
 if TYPE_CHECKING:

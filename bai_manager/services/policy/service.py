@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.open_groups import AllowedGroup, OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.repositories.policy import PolicyRepository
-    from bai_manager.services.policy.actions import (
-        ExplainPolicyAction,
-        RehearsePolicyChangeAction,
-    )
+    from bai_manager.services.policy.actions import ExplainPolicyAction, RehearsePolicyChangeAction
     from bai_manager.services.policy.storage_use import ScopeUses
     from bai_manager.sokovan.idle_facts import IdleFacts
     from bai_manager.types.clock import Clock

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     )
     from bai_manager.services.session.actions import CreateSessionAction
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types_request import (
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import SessionSpec
     from bai_manager.sokovan.gate import Passes, Scheduler
     from bai_manager.types.clock import Clock
     from bai_manager.types.passes import PassLog

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from bai_manager.services.session.types import (
-        SessionData,
-    )
+    from bai_manager.services.session.types import SessionData
     from bai_manager.types.mounts import MountRequest
 
 ResultT_co = TypeVar("ResultT_co", bound=ActionResult, covariant=True)

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from bai_manager.clients.storage_proxy.pool import StoragePool
-    from bai_manager.services.session.types_request import (
-        OwnerData,
-    )
+    from bai_manager.services.session.types_request import OwnerData
     from bai_manager.services.vfolder.types import VFolderData
     from bai_manager.types.vfolder import HostPermissions
 

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.open_groups import OpenGroupRepository
     from bai_manager.repositories.owner import OwnerRepository
     from bai_manager.services.session.request import SessionRequest
-    from bai_manager.services.session.types_request import (
-        OwnerData,
-        SessionSpec,
-    )
+    from bai_manager.services.session.types_request import OwnerData, SessionSpec
     from bai_manager.types.clock import Clock
     from bai_manager.types.mounts import MountRequest, VFolderMount
 

@@ -43,10 +43,7 @@ if TYPE_CHECKING:
     from bai_manager.repositories.occupancy import QuotaState
     from bai_manager.repositories.open_groups import AllowedGroup
     from bai_manager.services.session.actions import CreateSessionAction
-    from bai_manager.services.session.types_request import (
-        ImageData,
-        OwnerData,
-    )
+    from bai_manager.services.session.types_request import ImageData, OwnerData
     from bai_manager.sokovan.quota import LimitBreach
     from bai_manager.sokovan.snapshot import AgentSnapshot
     from bai_manager.types.dotfiles import GivenDotfile
