@@ -36,7 +36,6 @@ LIST_COLUMNS: tuple[Column[SessionData], ...] = (
         "images",
         lambda session: session.images,
         title="Image",
-        human=lambda session: ", ".join(session.images),
         short=lambda session: ", ".join(image.rpartition("/")[2] for image in session.images),
     ),
     slots_column("requested_slots", lambda session: session.requested_slots, title="Resources"),
@@ -58,7 +57,7 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
     Column("status_info", lambda session: session.status_info, title="Reason"),
     Column("result", lambda session: session.result),
     Column("session_type", lambda session: session.session_type, title="Type"),
-    Column("images", lambda s: s.images, title="Image", human=lambda s: ", ".join(s.images)),
+    Column("images", lambda s: s.images, title="Image"),
     slots_column("requested_slots", lambda session: session.requested_slots, title="Requested"),
     slots_column("occupying_slots", lambda session: session.occupying_slots, title="Occupying"),
     Column("user_email", lambda session: session.user_email, title="User"),
@@ -66,9 +65,7 @@ SHOW_FIELDS: tuple[Column[SessionData], ...] = (
     Column("group_name", lambda session: session.group_name, title="Project"),
     Column("domain_name", lambda session: session.domain_name, title="Domain"),
     Column("scaling_group", lambda session: session.scaling_group),
-    Column(
-        "agent_ids", lambda s: s.agent_ids, title="Agents", human=lambda s: ", ".join(s.agent_ids)
-    ),
+    Column("agent_ids", lambda s: s.agent_ids, title="Agents"),
     Column("priority", lambda session: session.priority),
     Column(
         "kernels",

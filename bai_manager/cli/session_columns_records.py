@@ -57,7 +57,6 @@ ACCESS_FIELDS: tuple[Column[GetDirectAccessInfoActionResult], ...] = (
         "sshd_ports",
         lambda result: result.sshd_ports,
         title="SSH ports",
-        human=lambda result: ", ".join(str(port) for port in result.sshd_ports),
     ),
 )
 ABUSE_FIELDS: tuple[Column[GetAbusingReportActionResult], ...] = (

@@ -58,7 +58,6 @@ COLUMNS: tuple[Column[AppData], ...] = (
         "container_ports",
         lambda app: app.container_ports,
         title="Ports",
-        human=lambda app: ", ".join(map(str, app.container_ports)),
     ),
     Column(
         "host_ports",

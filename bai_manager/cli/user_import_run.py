@@ -30,7 +30,7 @@ COLUMNS: tuple[Column[ImportedRow], ...] = (
     Column("line", lambda row: row.line, justify="right"),
     Column("email", lambda row: row.email, keep=True),
     status_column("result", lambda row: row.result.value),
-    Column("changed", lambda row: row.changed, human=lambda row: ", ".join(row.changed)),
+    Column("changed", lambda row: row.changed),
     Column("access_key", lambda row: row.access_key),
     Column("resumed", lambda row: row.resumed, wide=True),
 )

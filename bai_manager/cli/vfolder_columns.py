@@ -142,12 +142,10 @@ HOST_COLUMNS: tuple[Column[StorageHostData], ...] = (
     Column(
         "capabilities",
         lambda one: one.capabilities,
-        human=lambda one: ", ".join(one.capabilities),
     ),
     Column(
         "permissions",
         lambda one: one.permissions,
-        human=lambda one: ", ".join(one.permissions),
         short=lambda one: _counted(len(one.permissions)),
         title="You may",
     ),
