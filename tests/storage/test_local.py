@@ -432,7 +432,7 @@ async def test_full_disk_of_this_machine_ends_a_download_and_it_goes_on_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwritev", full)
-        patched.setattr("bai_manager.clients.storage_proxy.download._LONG", -1)
+        patched.setattr("bai_manager.clients.storage_proxy.blocks._LONG_WRITE", -1)
         with pytest.raises(LocalFull):
             await download(storage, folder, ".", tmp_path / "back")
     assert not (tmp_path / "back" / "file").exists()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,7 +37,7 @@ from tests.storage.helpers import (
 )
 
 if TYPE_CHECKING:
-    from bai_manager.clients.storage_proxy.protocol import FolderRef, StorageClient
+    from bai_manager.clients.storage_proxy.protocol import FolderRef, StorageClient, UploadSession
 
 MiB = 2**20
 
@@ -116,8 +116,8 @@ async def test_transfers_are_the_same_where_the_disk_does_not_keep_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in ("upload", "download"):
-        monkeypatch.setattr(f"bai_manager.clients.storage_proxy.{module}._LONG", -1)
+    for what in ("READ", "WRITE"):
+        monkeypatch.setattr(f"bai_manager.clients.storage_proxy.blocks._LONG_{what}", -1)
     await upload(storage, folder, source, "data")
     summary = await download(storage, folder, "data", tmp_path / "back")
     assert summary.transferred == 4
@@ -298,7 +298,7 @@ async def test_stopped_upload_goes_on_and_sends_nothing_twice(
 async def test_stopped_upload_goes_on_in_the_middle_of_a_file(
     storage: StorageClient, folder: FolderRef, tmp_path: Path, journal: Path
 ) -> None:
-    top = make_tree(tmp_path / "source", {"big": os.urandom(8 * MiB)})
+    top = make_tree(tmp_path / "source", {"big": os.urandom(32 * MiB)})
     stopping = StopAfter(4 * MiB)
     stopping.task = asyncio.ensure_future(
         upload(storage, folder, top / "big", "big", observer=stopping, journal_folder=journal)
@@ -314,10 +314,40 @@ async def test_stopped_upload_goes_on_in_the_middle_of_a_file(
     assert place.read_bytes() == (top / "big").read_bytes()
 
 
+async def test_upload_stopped_while_it_is_announced_leaves_nothing_that_nobody_knows_of(
+    storage: StorageClient,
+    folder: FolderRef,
+    tmp_path: Path,
+    journal: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    top = make_tree(tmp_path / "source", {"file": b"1"})
+    begin, announced = storage.begin_upload, asyncio.Event()
+
+    async def slow(*given: Any) -> UploadSession:
+        session = await begin(*given)
+        announced.set()
+        await asyncio.sleep(0.05)
+        return session
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "begin_upload", slow)
+        sending = asyncio.ensure_future(
+            upload(storage, folder, top / "file", "file", journal_folder=journal)
+        )
+        await announced.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    await upload(storage, folder, top / "file", "file", journal_folder=journal)
+    assert await get(storage, folder, "file") == b"1"
+    assert [*Path(await storage.mount_path(folder)).glob(".upload/*")] == []
+
+
 async def test_file_that_changed_since_is_begun_anew(
     storage: StorageClient, folder: FolderRef, tmp_path: Path, journal: Path
 ) -> None:
-    top = make_tree(tmp_path / "source", {"big": os.urandom(8 * MiB)})
+    top = make_tree(tmp_path / "source", {"big": os.urandom(32 * MiB)})
     stopping = StopAfter(4 * MiB)
     stopping.task = asyncio.ensure_future(
         upload(storage, folder, top / "big", "big", observer=stopping, journal_folder=journal)

@@ -3,17 +3,16 @@
 # ruff: noqa: ASYNC240 - what is small and of this machine is asked for at once
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import stat
-import time
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
+from bai_manager.clients.storage_proxy.blocks import Writer
 from bai_manager.clients.storage_proxy.errors import (
     ChecksumMismatch,
     FileChanged,
@@ -41,7 +40,6 @@ from bai_manager.errors import BackendAIError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
-    from typing import Self
 
     from bai_manager.clients.storage_proxy.protocol import (
         Chunk,
@@ -53,9 +51,6 @@ if TYPE_CHECKING:
 
 _PART: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_NAME: Final = 255
-_MOST_CHUNKS: Final = os.sysconf("SC_IOV_MAX")
-_GATHERED: Final = 2**19
-_LONG: Final = 0.2
 _PRECISION: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
@@ -273,7 +268,7 @@ class _Receiver:
         opened = self._storage.read_file(self._folder, entry.path, offset=offset, expected=entry)
         async with opened as content:
             _refuse_changed(entry, content)
-            async with _Writer(fd, offset) as writer:
+            async with Writer(fd, offset) as writer:
                 async for chunk in content.chunks:
                     await writer.write(chunk)
                     progress.at(writer.offset)
@@ -293,59 +288,6 @@ class _Receiver:
         digest = blake2b(of.encode(errors="surrogatepass"), digest_size=6).hexdigest()
         ending = f".{digest}.part"
         return os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - len(ending)]) + ending
-
-
-class _Writer:
-    """Writes some bytes at a time, at once: handing them to a thread costs more than most writes.
-
-    After one that took long (a disk that does not keep up, a network file system) it is done in
-    a thread, while the next ones come. Leaving it, also by an error, waits for what is being
-    written and writes what is left.
-    """
-
-    def __init__(self, fd: int, offset: int) -> None:
-        self.offset = offset
-        self._fd = fd
-        self._chunks: list[Chunk] = []
-        self._gathered = 0
-        self._is_slow = False
-        self._writing: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._flush()
-        await self._written()
-
-    async def write(self, chunk: Chunk) -> None:
-        self._chunks.append(chunk)
-        self._gathered += len(chunk)
-        if self._gathered >= _GATHERED:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        await self._written()
-        if self._chunks:
-            chunks, offset = self._chunks, self.offset
-            self.offset += self._gathered
-            self._chunks, self._gathered = [], 0
-            if self._is_slow:
-                writing = in_thread(_write_at, self._fd, chunks, offset)
-                self._writing = asyncio.ensure_future(writing)
-                return
-            began = time.monotonic()
-            with here("the download"):
-                _write_at(self._fd, chunks, offset)
-            self._is_slow = time.monotonic() - began > _LONG
-
-    async def _written(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            behind, self._chunks = self._chunks, []  # of no use behind what was not written
-            with here("the download"):
-                await writing
-            self._chunks = behind
 
 
 def _skipped(entry: FileEntry, name: str) -> FileResult:
@@ -394,18 +336,6 @@ def _open_part(part: Path) -> tuple[int, int]:
         except FileNotFoundError:
             pass
         os.close(fd)  # another process has just put it in its place
-
-
-def _write_at(fd: int, chunks: list[Chunk], offset: int) -> None:
-    for start in range(0, len(chunks), _MOST_CHUNKS):
-        rest = [memoryview(chunk) for chunk in chunks[start : start + _MOST_CHUNKS]]
-        while rest:
-            written = os.pwritev(fd, rest, offset)
-            offset += written
-            while rest and written >= len(rest[0]):
-                written -= len(rest.pop(0))
-            if rest:
-                rest[0] = rest[0][written:]
 
 
 def _finish(fd: int, part: Path, place: Path, entry: FileEntry) -> None:

@@ -1,4 +1,4 @@
-"""Work in threads that cancelling does not leave behind."""
+"""Work that cancelling does not leave behind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from threading import Event
+    from typing import Any
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,12 +27,29 @@ async def stoppable(
     stop: Event | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """The same for long work, which is asked to ``stop`` when cancelled."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    return await unbroken(
+        asyncio.to_thread(work, *args, **kwargs), None if stop is None else stop.set
+    )
+
+
+async def unbroken(
+    work: Coroutine[Any, Any, T],
+    stop: Callable[[], None] | None = None,
+    *,
+    patience: float | None = None,
+) -> T:
+    """Await ``work``. When cancelled, ``stop`` it and wait for its end first.
+
+    After ``patience`` seconds of that it is cancelled as well.
+    """
+    running = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         if stop is not None:
-            stop.set()
+            stop()
+        if patience is not None:
+            asyncio.get_running_loop().call_later(patience, running.cancel)
         while not running.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([running])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import tempfile
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from bai_manager.clients.storage_proxy.blocks import Reader
 from bai_manager.clients.storage_proxy.errors import (
     ChecksumMismatch,
     FileChanged,
@@ -28,8 +27,8 @@ from bai_manager.clients.storage_proxy.errors import (
 from bai_manager.clients.storage_proxy.journal import UploadJournal, Version
 from bai_manager.clients.storage_proxy.paths import join, split_entry, split_path
 from bai_manager.clients.storage_proxy.patterns import Filter
-from bai_manager.clients.storage_proxy.protocol import CHUNK, EntryKind, UploadSession
-from bai_manager.clients.storage_proxy.threads import in_thread
+from bai_manager.clients.storage_proxy.protocol import EntryKind, UploadSession
+from bai_manager.clients.storage_proxy.threads import in_thread, unbroken
 from bai_manager.clients.storage_proxy.transfer import (
     FileResult,
     Outcome,
@@ -51,7 +50,8 @@ if TYPE_CHECKING:
     from bai_manager.clients.storage_proxy.transfer import TransferObserver, TransferSummary
 
 _BATCH = 256
-_LONG = 0.05
+_PATIENCE = 2.0
+"""Seconds that a stop waits for an upload that is being announced."""
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -326,8 +326,7 @@ class _Sender:
     async def _send_rest(self, fd: int, version: Version, progress: Progress) -> None:
         token = self._journal.token(version)
         if token is None:
-            session = await self._storage.begin_upload(self._folder, version.path, version.size)
-            self._journal.begin(version, session.token)
+            session = await unbroken(self._begin(version), patience=_PATIENCE)
             offset = 0
         else:
             session = self._session(version, token)
@@ -345,6 +344,12 @@ class _Sender:
             await self._storage.abort_upload(session)
             raise
 
+    async def _begin(self, version: Version) -> UploadSession:
+        """Announced and noted: without its token nobody could go on with it or remove it."""
+        session = await self._storage.begin_upload(self._folder, version.path, version.size)
+        self._journal.begin(version, session.token)
+        return session
+
     def _session(self, version: Version, token: str) -> UploadSession:
         return UploadSession(folder=self._folder, path=version.path, size=version.size, token=token)
 
@@ -352,7 +357,7 @@ class _Sender:
         self, fd: int, version: Version, offset: int, progress: Progress
     ) -> AsyncIterator[bytes]:
         """The rest of the file. Its last bytes are held back if it changed meanwhile."""
-        reader = _Reader(fd, offset, version.size)
+        reader = Reader(fd, offset, version.size)
         try:
             while offset < version.size:
                 with here(version.path):
@@ -376,44 +381,6 @@ class _Sender:
         if mine != theirs:
             raise ChecksumMismatch(version.path, mine, theirs)
         return mine
-
-
-class _Reader:
-    """Reads a chunk at a time, at once: having a thread do it costs more than most reads.
-
-    After one that took long it is done in a thread, while the chunk before is sent.
-    """
-
-    def __init__(self, fd: int, offset: int, size: int) -> None:
-        self._fd = fd
-        self._offset = offset
-        self._size = size
-        self._is_slow = False
-        self._ahead: asyncio.Task[bytes] | None = None
-
-    async def read(self) -> bytes:
-        """The next chunk; nothing at the end."""
-        if self._ahead is not None:
-            chunk = await self._ahead
-            self._ahead = None
-        else:
-            began = time.monotonic()
-            chunk = os.pread(self._fd, self._wanted, self._offset)
-            self._is_slow = time.monotonic() - began > _LONG
-        self._offset += len(chunk)
-        if self._is_slow and chunk and self._wanted:
-            ahead = in_thread(os.pread, self._fd, self._wanted, self._offset)
-            self._ahead = asyncio.ensure_future(ahead)
-        return chunk
-
-    async def close(self) -> None:
-        """Wait until nothing more is read from what its owner closes next."""
-        if self._ahead is not None:
-            await asyncio.wait([self._ahead])
-
-    @property
-    def _wanted(self) -> int:
-        return min(CHUNK, self._size - self._offset)
 
 
 def opened_journal(folder: Path | None, of: str) -> UploadJournal:
