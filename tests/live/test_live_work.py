@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -19,6 +17,7 @@ import pytest
 from valkey import Valkey
 
 from tests.live.conftest import CLUSTER, IMAGE, SMALL, SUPERADMIN
+from tests.programs import greeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -130,26 +129,11 @@ def test_what_a_watcher_left_in_valkey_is_reported(live: Live, official: Officia
             valkey.hdel("abuse_report", unreported["kernel"])
 
 
-class _Program(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-        pass
-
-
 @pytest.fixture
 def program() -> Iterator[int]:
     """The port of a program, as if a kernel had opened it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Program)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with greeter() as listening:
+        yield listening
 
 
 def test_services_are_listed_and_reached_through_the_app_proxy(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,6 +12,7 @@ import pytest
 from bai_manager.clients.app_proxy.coordinator import CoordinatorGateway
 from bai_manager.clients.app_proxy.protocol import ProxyAddress, RunningApp
 from bai_manager.types.credentials import Secret
+from tests.programs import greeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,26 +23,11 @@ CLUSTER = dict(os.environ)
 """As it was before each test is given an environment of its own."""
 
 
-class _Program(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-        pass
-
-
 @pytest.fixture
 def port() -> Iterator[int]:
     """Where a program listens."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Program)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with greeter() as listening:
+        yield listening
 
 
 def proxy() -> ProxyAddress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bai_manager.services.session.actions import (
     CreateSessionActionResult,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from bai_manager.services.session.types import SessionData
     from bai_manager.sokovan.gate import Scheduler
     from bai_manager.types.clock import Clock
-
-_FIRST_POLL: Final = 0.03
-_LONGEST_POLL: Final = 0.5
 
 
 class SessionService:
