@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import pytest
 
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+from tests.engines import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,7 +95,8 @@ class EmptiedDatabase:
         """End every other connection and delete all rows; False if the shape is another now."""
         self.connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND pid <> ALL (%s::int[])",
+            [[self.connection.info.backend_pid, *Kept.idle_in(self.name)]],
         )
         if self._find_shape() != self._shape:
             return False
@@ -193,6 +195,7 @@ class PostgresServer:
         return name
 
     def _drop(self, name: str) -> None:
+        Kept.leave(name)
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
@@ -233,7 +236,9 @@ def postgres_server(run_folder: Path) -> Iterator[PostgresServer]:
     embedded.start()
     with psycopg.connect(embedded.dsn("postgres"), autocommit=True) as admin:
         server = PostgresServer(embedded, admin, run_folder / "postgres-templates.lock")
+        Kept.servers.add(str(embedded.status().socket_dir))
         yield server
+        Kept.leave_all()
         server.close_emptied()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

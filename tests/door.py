@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator  # noqa: TC003 - pytest eval
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 import pytest
 
@@ -35,9 +34,7 @@ class Door:
     def __init__(self, server: PostgresServer, url: str, world: World, home: Path) -> None:
         self.world = world
         self.database = Database(url)
-        name = url.partition("@/")[2].partition("?")[0]
-        folder = quote(str(server.embedded.status().socket_dir), safe="")
-        self.dsn = f"postgresql://bai@localhost/{name}?host={folder}&port=5432"
+        self.dsn = server.libpq_url(url)
         self._home = home
 
     @asynccontextmanager

@@ -38,6 +38,7 @@ def whole_system() -> Iterator[System]:
         nursery.start(["init"], environ).wait().ok()
         system = System(home, environ, embedded, nursery)
         system.execute("UPDATE agents SET available_slots = %s", _ROOM)
+        system.rehearse()
         yield system
         system.connection.close()
         system.end_processes()

@@ -11,6 +11,9 @@ may bend what it runs:
     a file that gets the names of all such moments it passes.
 ``stuck_after``, ``patience``
     seconds, instead of the scheduler's own.
+``here``
+    no process is started: it runs where all others are forked from, so that they know what it
+    has learnt. Its output is discarded.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import signal
 import sys
 import traceback
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -37,6 +41,7 @@ from bai_manager.repositories.audit import AuditRepository
 from bai_manager.repositories.scheduler import SchedulerRepository
 from bai_manager.repositories.session import SessionRepository
 from bai_manager.sokovan.runner import SchedulerRunner
+from tests import engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +116,7 @@ _WRITES = {
 def main() -> None:
     for name in _EARLY:
         import_module(f"bai_manager.{name}")
+    engines.share()
     load_config(os.environ)  # which is when pydantic builds what it validates with
     gc.freeze()  # or the first collection in every child would look through all modules
     woken, wake = os.pipe()
@@ -131,6 +137,9 @@ def main() -> None:
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
                 job = json.loads(line)
+                if job.get("here"):
+                    learn(job)
+                    continue
                 pid = start(job)
                 running[pid] = job["id"]
                 say(id=job["id"], pid=pid)
@@ -146,6 +155,18 @@ def report_ended(running: dict[int, int]) -> None:
         if pid == 0:
             return
         say(id=running.pop(pid), code=os.waitstatus_to_exitcode(status))
+
+
+def learn(job: Job) -> None:
+    before = dict(os.environ)
+    os.environ.update(job["environ"])
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = root.run(job["argv"])
+    os.environ.clear()
+    os.environ.update(before)
+    gc.freeze()
+    say(id=job["id"], code=code)
 
 
 def start(job: Job) -> int:

@@ -62,6 +62,18 @@ _KERNEL_STATUSES = {
 }
 
 
+_USUAL = [
+    ["session", "create", "python", "--name", "usual"],
+    ["session", "list"],
+    ["session", "show", "usual", "-o", "json"],
+    ["session", "exec", "usual", "1"],
+    ["session", "wait", "usual"],
+    ["kernel", "list", "--session", "usual"],
+    ["session", "logs", "usual"],
+    ["session", "destroy", "usual"],
+]
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command said and how it ended; ``code`` is -N after signal N."""
@@ -98,7 +110,8 @@ class Nursery:
     @classmethod
     def open(cls, folder: Path) -> Nursery:
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+            [sys.executable, "-m", "tests.sessions.nursery"],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -213,6 +226,12 @@ class System:
 
     def run(self, *argv: str, environ: Mapping[str, str] | None = None, **job: object) -> Done:
         return self.start(*argv, environ=environ, **job).wait()
+
+    def rehearse(self) -> None:
+        """Have the nursery do what most tests do, so that all its processes know how."""
+        for line in _USUAL:
+            self.run(*line, here=True)
+        self.empty()
 
     def add_user(self, name: str, **policy: object) -> dict[str, str]:
         """A user of the default project under a policy of the same name: the environment to act
