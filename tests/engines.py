@@ -77,7 +77,7 @@ class Kept:
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> Kept:
-        named = tuple(str(arguments[name]) for name in ("host", "dbname", "options"))
+        named = tuple(str(arguments.get(name)) for name in ("host", "dbname", "options"))
         return cls.every.setdefault(named, cls(arguments))
 
     async def connect(self) -> AsyncConnection[Any]:

@@ -112,6 +112,27 @@ async def test_destroying_ends_daemons_that_ignore_signals(kernel: KernelUnderTe
     assert nothing_is_left(kernel.id)
 
 
+async def test_destroying_ends_what_goes_on_without_its_first_thread(
+    kernel: KernelUnderTest,
+) -> None:
+    program = (
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start();"
+        " ctypes.CDLL(None).pthread_exit(None)"
+    )
+    out, *_ = await kernel.run(
+        "import subprocess, sys, time\n"
+        f"program = subprocess.Popen([sys.executable, '-c', {program!r}])\n"
+        "stat = f'/proc/{program.pid}/stat'\n"
+        "while ') Z ' not in open(stat).read(): time.sleep(0.01)\n"
+        "print(program.pid)"
+    )
+    found = process.read_stat(int(out))
+    assert found is not None
+    assert not found.has_ended
+    await kernel.destroy()
+    assert process.read_stat(int(out)) is None
+
+
 async def test_programs_get_time_to_end_by_themselves(kernel: KernelUnderTest) -> None:
     await kernel.batch("trap 'echo tidied up; exit 0' TERM; echo up; while :; do sleep 0.05; done")
     async for text in kernel.agent.follow_logs(kernel.id):

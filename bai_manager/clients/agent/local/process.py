@@ -20,7 +20,7 @@ KERNEL_ID_VARIABLE = "BACKENDAI_KERNEL_ID"
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_STATE, _PARENT, _USER_TICKS, _CHILD_SYSTEM_TICKS, _STARTED = 0, 1, 11, 14, 19
+_STATE, _PARENT, _USER_TICKS, _CHILD_SYSTEM_TICKS, _THREADS, _STARTED = 0, 1, 11, 14, 17, 19
 
 
 class ProcessId(NamedTuple):
@@ -36,11 +36,16 @@ class ProcessStat(NamedTuple):
     parent: int
     state: str
     ticks: int
+    threads: int
 
     @property
     def has_ended(self) -> bool:
-        """It is a zombie: its parent has not collected it yet."""
-        return self.state in {"Z", "X"}
+        """It is a zombie: its parent has not collected it yet.
+
+        Where only its first thread has ended it looks like one, and the others still run and
+        hold its files and sockets.
+        """
+        return self.state in {"Z", "X"} and self.threads <= 1
 
 
 def read_stat(pid: int) -> ProcessStat | None:
@@ -56,6 +61,7 @@ def read_stat(pid: int) -> ProcessStat | None:
         parent=int(fields[_PARENT]),
         state=fields[_STATE].decode(),
         ticks=sum(map(int, fields[_USER_TICKS : _CHILD_SYSTEM_TICKS + 1])),
+        threads=int(fields[_THREADS]),
     )
 
 
