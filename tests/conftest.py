@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Shape: TypeAlias = Literal["oneshot", "migrated"]
 
 _OPT_IN_MARKERS = ("cluster", "benchmark", "thorough")
+# What takes long is begun first, so that no worker is left alone with it at the end.
+_LONG = ("tests/sessions/", "tests/agent/", "tests/storage/")
 _QUICK_NOT_SAFE = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -50,7 +52,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a cluster or measures, unless ``-m`` says what to run."""
+    """Put them in order, and leave out what ``-m`` has to ask for unless it says what to run."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
     if config.option.markexpr:
         return
     left_out = [
