@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psycopg import AsyncConnection

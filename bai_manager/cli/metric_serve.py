@@ -43,6 +43,8 @@ _WORDS: Final[dict[int | None, str]] = {
 }
 _PATIENCE: Final = 10.0
 """Seconds; as long as Prometheus waits for a scrape."""
+_LOOK: Final = 0.05
+"""Seconds between two looks at whether to end."""
 
 
 async def serve(
@@ -75,7 +77,7 @@ async def serve(
             " machine.",
             details={"address": address, "port": port},
         ) from error
-    listening = Thread(target=server.serve_forever, daemon=True)
+    listening = Thread(target=server.serve_forever, args=(_LOOK,), daemon=True)
     listening.start()
     try:
         started(server.server_port)

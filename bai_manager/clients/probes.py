@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from bai_manager.clients.agent.errors import AgentUnreachable
 from bai_manager.clients.agent.protocol import AgentHealth
 from bai_manager.clients.faults import fault_of
+from bai_manager.clients.trust import trusted
 from bai_manager.errors import BackendAIError, ConfigurationError, Unreachable
 from bai_manager.services.status.types import Answer
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -164,7 +164,7 @@ class StorageProbe:
             async with httpx.AsyncClient(
                 base_url=self.address,
                 headers=self._headers,
-                verify=self._trust(),
+                verify=trusted(self.address, self._ca_file, verify=self._verify),
                 timeout=self._timeout,
                 trust_env=False,
             ) as client:
@@ -190,14 +190,6 @@ class StorageProbe:
     def _silent(self, message: str) -> ServiceUnreachable:
         hint = f"Its address is {self._setting}.manager_url: 'bai-manager config show --origin'."
         return ServiceUnreachable(message, hint=hint)
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        """Raises ``OSError``."""
-        if self._ca_file is None or not self._verify:
-            return self._verify
-        import ssl  # noqa: PLC0415 - clusters only
-
-        return ssl.create_default_context(cafile=self._ca_file)
 
 
 class PrometheusProbe:

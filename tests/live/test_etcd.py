@@ -52,7 +52,7 @@ def serving(answers: dict[str, tuple[int, bytes]]) -> Iterator[tuple[str, Etcd]]
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", etcd
     finally:

@@ -242,15 +242,19 @@ async def test_a_user_and_a_password_are_shown() -> None:
     assert asked[0][2] == "Basic " + b64encode(b"me:pass").decode()
 
 
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
 @pytest.mark.parametrize("trusted", ["environment", "setting", ""])
-async def test_certificates_are_checked(monkeypatch: pytest.MonkeyPatch, trusted: str) -> None:
+async def test_certificates_are_checked(
+    monkeypatch: pytest.MonkeyPatch, trusted: str, scheme: str
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
     if trusted == "environment":
         monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
     with serving(fixed(200, success([], "vector")), tls=context) as (url, _asked):
         ca_file = TLS / "certificate.pem" if trusted == "setting" else None
-        client = PrometheusClient(url, timeout=2.0, ca_file=ca_file)
+        address = url.replace("https", scheme)
+        client = PrometheusClient(address, timeout=2.0, ca_file=ca_file)
         try:
             if trusted:
                 assert await client.query("up", START) == []

@@ -17,6 +17,7 @@ from bai_manager.clients.app_proxy.errors import (
     AppProxyUnreachable,
     NoAppProxy,
 )
+from bai_manager.clients.trust import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +104,9 @@ class CoordinatorGateway:
         if proxy.token is not None:
             headers["X-BackendAI-Token"] = proxy.token.reveal()
         try:
-            async with httpx.AsyncClient(timeout=self._timeout, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                timeout=self._timeout, trust_env=False, verify=trusted(proxy.url)
+            ) as client:
                 response = await client.request(
                     method,
                     proxy.url.rstrip("/") + path,

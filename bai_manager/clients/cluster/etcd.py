@@ -15,6 +15,7 @@ from bai_manager.clients.cluster.errors import (
     EtcdUnreachable,
 )
 from bai_manager.clients.faults import fault_of
+from bai_manager.clients.trust import trusted
 
 if TYPE_CHECKING:
     from bai_manager.types.credentials import Secret
@@ -79,7 +80,9 @@ class EtcdClient:
         return dict(self._pair(entry) for entry in _listed(answer.get("kvs")))
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=self._timeout, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=self.url, timeout=self._timeout, trust_env=False, verify=trusted(self.url)
+        )
 
     async def _log_in(self, client: httpx.AsyncClient) -> None:
         if not self._user:

@@ -24,6 +24,7 @@ from bai_manager.clients.prometheus.matrix import (
     Series,
     read_vector,
 )
+from bai_manager.clients.trust import trusted
 
 if TYPE_CHECKING:
     import ssl
@@ -74,7 +75,7 @@ class PrometheusClient:
             headers={"Authorization": f"Bearer {token.reveal()}"} if token else None,
             auth=_basic(user, password) if token is None else None,
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT)),
-            verify=_trusted(ca_file) if self.url.startswith("https:") else False,
+            verify=_trusted(self.url, ca_file),
         )
 
     async def aclose(self) -> None:
@@ -240,15 +241,11 @@ class PrometheusClient:
 _UNAUTHORIZED: Final[Sequence[int]] = (401, 403)
 
 
-def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    import ssl  # noqa: PLC0415 - with TLS only
-
+def _trusted(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return trusted(url, ca_file)
     except OSError as error:
-        raise AuthoritiesUnreadable(ca_file, error.strerror or error) from error
+        raise AuthoritiesUnreadable(str(ca_file), error.strerror or error) from error
 
 
 def _basic(user: str | None, password: Secret | None) -> httpx.BasicAuth | None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bai_manager.errors import ConfigurationError, InvalidInput, Unreachable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class PrometheusUnreachable(Unreachable):
@@ -28,11 +23,11 @@ class AuthoritiesUnreadable(ConfigurationError):
 
     error_code = "metric_setup_invalid-parameters"
 
-    def __init__(self, file: Path, why: object) -> None:
+    def __init__(self, file: str, why: object) -> None:
         super().__init__(
             f"{file} names no authorities that vouch for Prometheus: {why}.",
             hint="prometheus.ca_file is a PEM file: 'bai-manager config show --origin'.",
-            details={"file": str(file)},
+            details={"file": file},
         )
 
 

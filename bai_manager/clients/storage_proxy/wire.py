@@ -29,6 +29,7 @@ from bai_manager.clients.storage_proxy.errors import (
 )
 from bai_manager.clients.storage_proxy.network import READ, Stream, Transport
 from bai_manager.clients.storage_proxy.protocol import CHUNK
+from bai_manager.clients.trust import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
@@ -105,7 +106,7 @@ class Wire:
         )
 
     def _trust(self) -> ssl.SSLContext | None:
-        if not self._manager_url.startswith("https:") and not self._client_url.startswith("https:"):
+        if is_plain(self._manager_url) and is_plain(self._client_url):
             return None  # nothing to check, and loading the authorities takes its time
         if not self._verify_tls:
             anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
