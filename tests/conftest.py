@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import gc
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -47,8 +48,12 @@ _QUICK_NOT_SAFE = {
 
 
 def pytest_configure() -> None:
-    """Do not look for garbage all the time: a third of collecting, whose objects all stay."""
+    """Do not look for garbage all the time: a third of collecting, whose objects all stay.
+
+    A run in the background of a shell ignores Ctrl-C, and so would all programs it starts.
+    """
     gc.set_threshold(100_000)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
