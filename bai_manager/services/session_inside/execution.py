@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.types.json import JsonObject
 
-_FLUSH_TIMEOUT: Final = 2.0
+# Seconds that output is kept back: little while it comes, more and more while there is none.
+_SHORTEST_TURN: Final = 0.1
+_LONGEST_TURN: Final = 0.5
 _GOES_ON: Final = frozenset(
     {
         ExecutionStatus.CONTINUED,
@@ -42,6 +44,7 @@ class Execution:
         self.run_id = run_id
         self._console = console
         self.collected: list[tuple[str, str]] = []
+        self._limit = _LONGEST_TURN if console is None else _SHORTEST_TURN
 
     async def run(self, code: str, *, shell: bool, answers: ConsoleSink) -> ExecutionResult:
         """Run to the end; ``answers`` gives the lines that the code reads from its input."""
@@ -68,8 +71,11 @@ class Execution:
             mode=mode,
             code=code,
             opts=opts,
-            flush_timeout=_FLUSH_TIMEOUT,
+            flush_timeout=self._limit,
         )
+        if self._console is not None:
+            quiet = not result.console
+            self._limit = min(self._limit * 2, _LONGEST_TURN) if quiet else _SHORTEST_TURN
         for kind, text in result.console:
             if self._console is None:
                 self.collected.append((kind, text))
