@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import pytest
 
 from bai_manager.clients.postgres.embedded import EmbeddedPostgres
+from tests import engines
 from tests.engines import Kept
 
 if TYPE_CHECKING:
@@ -120,10 +121,7 @@ def pytest_collection_finish() -> None:
     """Leave modules and collected tests alone: collecting garbage among them takes minutes."""
     gc.collect()
     gc.freeze()
-    if "bai_manager.repositories.database" in sys.modules:
-        from tests import engines  # noqa: PLC0415 - few tests need it
-
-        engines.share()
+    engines.share()
 
 
 @dataclass(frozen=True)

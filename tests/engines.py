@@ -5,7 +5,7 @@ Every test has engines of its own, in an event loop of its own, and all of them 
 server. What a new engine asks a server before its first statement, and the text that each
 statement is compiled to, depend on the server and the statement alone. A connection that is
 closed is as new after ``ROLLBACK`` and ``RESET ALL``, so the next engine with the same address
-and options gets it, if the server is one that ``keep_connections`` was told of.
+and options gets it, where ``Kept.servers`` names the server.
 """
 
 from __future__ import annotations

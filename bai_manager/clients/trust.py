@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import ssl
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
 def is_plain(url: str) -> bool:
     """Whether there is nothing to check: loading the authorities takes longer than an answer."""
-    return urlsplit(url).scheme == "http"
+    return url.lower().startswith("http:")
 
 
 def trusted(url: str, ca_file: Path | None = None, *, verify: bool = True) -> ssl.SSLContext | bool:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("url", ["http://proxy:6022", "HTTP://proxy", "Http://[::1]:1/api"])
+@pytest.mark.parametrize(
+    "url", ["http://proxy:6022", "HTTP://proxy", "Http://[::1]:1/api", "http://["]
+)
 def test_no_authorities_are_loaded_for_a_plain_address(url: str, tmp_path: Path) -> None:
     assert is_plain(url)
     assert trusted(url, tmp_path / "missing") is False

@@ -163,7 +163,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     client = "bai_manager.clients.agent.callosum.client"
     monkeypatch.setattr(f"{client}.Limits", short)
     monkeypatch.setattr(f"{client}._TURN_MARGIN", 0.25)
-    monkeypatch.setattr("bai_manager.services.session_inside.execution._LONGEST_TURN", 0.25)
+    monkeypatch.setattr("bai_manager.services.session_inside.execution._UNSEEN_TURN", 0.25)
 
 
 def _assert_told(done: Done, name: str) -> None:

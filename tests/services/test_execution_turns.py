@@ -39,4 +39,4 @@ async def test_who_watches_sees_output_soon_and_silence_costs_few_turns() -> Non
 
 
 async def test_what_is_collected_may_take_its_time() -> None:
-    assert await _limits("a", "", "b", streams=False) == pytest.approx([0.5, 0.5, 0.5])
+    assert await _limits("a", "", "b", streams=False) == pytest.approx([2, 2, 2])

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from bai_manager.services.session_inside.console import ConsoleSink
     from bai_manager.types.json import JsonObject
 
-# Seconds that output is kept back: little while it comes, more and more while there is none.
+# Seconds that output is kept back: little while it comes, more and more while there is none,
+# and as long as a manager's own where nobody watches.
 _SHORTEST_TURN: Final = 0.1
 _LONGEST_TURN: Final = 0.5
+_UNSEEN_TURN: Final = 2.0
 _GOES_ON: Final = frozenset(
     {
         ExecutionStatus.CONTINUED,
@@ -44,7 +46,7 @@ class Execution:
         self.run_id = run_id
         self._console = console
         self.collected: list[tuple[str, str]] = []
-        self._limit = _LONGEST_TURN if console is None else _SHORTEST_TURN
+        self._limit = _UNSEEN_TURN if console is None else _SHORTEST_TURN
 
     async def run(self, code: str, *, shell: bool, answers: ConsoleSink) -> ExecutionResult:
         """Run to the end; ``answers`` gives the lines that the code reads from its input."""
