@@ -13,8 +13,13 @@ def main() -> None:
     from bai_manager.cli.output.pipes import guard_stdout  # noqa: PLC0415 - after the line above
     from bai_manager.cli.root import run  # noqa: PLC0415
 
-    with guard_stdout():
-        code = run(sys.argv[1:])
+    try:
+        with guard_stdout():
+            code = run(sys.argv[1:])
+    finally:
+        # All of it goes with the process: to look through it at the end is a quarter of the time.
+        gc.freeze()
+        gc.disable()
     sys.exit(code)
 
 
